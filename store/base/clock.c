@@ -1,0 +1,53 @@
+#include "store/base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int64_t held_wall_ms;
+static int64_t held_mono_ms = -1;
+
+static int64_t read_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_wall_ms(void)
+{
+	if (held_mono_ms >= 0)
+		return held_wall_ms;
+	return read_ns(CLOCK_REALTIME) / 1000000;
+}
+
+int64_t clock_mono_ms(void)
+{
+	if (held_mono_ms >= 0)
+		return held_mono_ms;
+	return read_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+int64_t clock_mono_ns(void)
+{
+	if (held_mono_ms >= 0)
+		return held_mono_ms * 1000000;
+	return read_ns(CLOCK_MONOTONIC);
+}
+
+void clock_hold(int64_t wall_ms, int64_t mono_ms)
+{
+	held_wall_ms = wall_ms;
+	held_mono_ms = mono_ms;
+}
+
+void clock_text(int64_t wall_ms, char *dst)
+{
+	time_t s = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	char day[24];
+
+	gmtime_r(&s, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(dst, CLOCK_TEXT, "%s.%03dZ", day, (int)(wall_ms % 1000));
+}

@@ -1,0 +1,181 @@
+/*
+ * engine: the driver interface: where rows live. Nothing above store/
+ * includes it.
+ *
+ * A driver is one file (and its statement table) exporting one const struct
+ * engine; engines in engine.c are the only place that names them all.
+ * Every question is expressible on PostgreSQL and on engines that shard it: it
+ * names one execution or one owner, and no answer depends on the order of rows
+ * across executions. The physical layout is the driver's own affair.
+ *
+ * Thread: the writing connection is the writer's alone; a reading connection
+ * belongs to one thread at a time.
+ * Fails, each function: ERR_IO, ERR_CORRUPT, ERR_FULL, ERR_NOMEM beside what is
+ * said; engine_why() has the words. After ERR_IO or ERR_CORRUPT the connection
+ * is only good for close.
+ */
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/err.h"
+#include "store/execution.h"
+#include "store/key.h"
+#include "store/page.h"
+#include "store/prompt.h"
+#include "store/query.h"
+#include "store/store.h"
+
+/* A driver's connection; each driver embeds it first in its own struct. */
+struct engine_db {
+	const struct engine *engine;
+	struct why why; /* of the last failure */
+};
+
+/* What ends an execution. */
+struct engine_end {
+	enum execution_status status;
+	int64_t finished_ms, first_chunk_ms;
+	uint64_t next_index;
+	const char *metadata, *error_code; /* error_code may be NULL */
+	size_t metadata_len;
+};
+
+/* Packed rows of one execution. */
+struct engine_segment {
+	uint64_t first;
+	uint32_t n;
+	uint32_t codec; /* 0 plain chunk_pack(), 1 the same in a zstd frame */
+	const void *payload;
+	size_t payload_len;
+	size_t raw_len; /* bytes before compression */
+};
+
+/* What recovery reads back; each call lends its arguments. */
+struct engine_live {
+	/*
+	 * An execution that has not ended, or whose rows are not all packed:
+	 * ${packed} is the first index that is not in a segment.
+	 */
+	enum err (*on_execution)(
+	    void *arg, const struct execution *e, uint64_t packed);
+	/* A live row, in the order of commits; row is the execution's. */
+	enum err (*on_chunk)(
+	    void *arg, int64_t row, int64_t seq, const struct chunk *c);
+	void *arg;
+};
+
+struct engine_stats {
+	uint64_t wal_bytes, db_bytes;
+};
+
+struct engine {
+	const char *name;
+
+	/* True when ${url} is this driver's to open. */
+	bool (*accepts)(const char *url);
+
+	/*
+	 * The writing connection: lock, schema, pragmas. As store_open().
+	 */
+	enum err (*open)(const struct store_options *options,
+	    struct engine_db **ret, struct why *why);
+
+	/* A read-only connection to the same store. */
+	enum err (*open_reader)(const struct store_options *options,
+	    struct engine_db **ret, struct why *why);
+
+	/* Close either kind; NULL is nothing. */
+	void (*close)(struct engine_db *db);
+
+	/* --- the writer's; between begin and commit unless said --- */
+
+	enum err (*begin)(struct engine_db *db);
+	/*
+	 * A commit that failed is rolled back as far as the engine can tell;
+	 * after ERR_IO its fate is unknown.
+	 */
+	enum err (*commit)(struct engine_db *db);
+	void (*rollback)(struct engine_db *db);
+
+	/*
+	 * Store ${e} and set e->row. ERR_CONFLICT: the owner has used this
+	 * idempotency key (ask execution_by_key).
+	 */
+	enum err (*execution_insert)(struct engine_db *db, struct execution *e);
+	/* ERR_NOT_FOUND. Fills id, row, status, request_hash. */
+	enum err (*execution_by_key)(struct engine_db *db, const char *owner,
+	    const char *key, struct execution *ret);
+	/* An attempt begins: status streaming. */
+	enum err (*execution_start)(struct engine_db *db,
+	    const struct execution *e, const char *target, uint32_t attempt,
+	    int64_t started_ms);
+	/* ERR_CONFLICT when it has ended already. */
+	enum err (*execution_end)(struct engine_db *db,
+	    const struct execution *e, const struct engine_end *end);
+	/* The record and all that belongs to it. ERR_NOT_FOUND. */
+	enum err (*execution_delete)(
+	    struct engine_db *db, const struct execution *e);
+	/*
+	 * One live row at ${c}->index, which must be the next one (the caller
+	 * holds the count). *${ret_seq} grows with every call.
+	 */
+	enum err (*chunk_append)(struct engine_db *db,
+	    const struct execution *e, const struct chunk *c, int64_t *ret_seq);
+	/*
+	 * Rows [first, first + n) are from now on in this segment;
+	 * execution.packed becomes first + n.
+	 */
+	enum err (*segment_put)(struct engine_db *db, const struct execution *e,
+	    const struct engine_segment *s);
+	/*
+	 * Delete at most ${limit} live rows with seq < ${before}, oldest
+	 * first: all of them are in segments or belong to nobody.
+	 */
+	enum err (*chunks_drop)(struct engine_db *db, int64_t before,
+	    uint32_t limit, uint32_t *ret_dropped);
+	enum err (*key_insert)(struct engine_db *db, const struct key *k);
+	/* ${owner} NULL: any. ERR_NOT_FOUND. */
+	enum err (*key_revoke)(struct engine_db *db, const struct id *id,
+	    const char *owner, int64_t revoked_ms);
+	/* Sets p->version. */
+	enum err (*prompt_insert)(struct engine_db *db, struct prompt *p);
+	enum err (*prompt_delete)(
+	    struct engine_db *db, const char *owner, const char *name);
+
+	/* Outside a transaction: keep the log of changes small. */
+	enum err (*tidy)(struct engine_db *db);
+
+	/* At start, outside a transaction. */
+	enum err (*live_load)(
+	    struct engine_db *db, const struct engine_live *to);
+	enum err (*keys_load)(struct engine_db *db, void *arg,
+	    enum err (*on_key)(void *arg, const struct key *k));
+
+	/* --- either connection --- */
+
+	enum err (*execution_get)(struct engine_db *db, const struct id *id,
+	    const char *owner, struct execution *ret);
+	enum err (*execution_list)(struct engine_db *db,
+	    const struct query_filter *f, bool whole, struct execution *ret,
+	    uint32_t *ret_n);
+	/*
+	 * As query_page(), from segments and live rows alone. ERR_NOT_FOUND.
+	 */
+	enum err (*chunk_page)(struct engine_db *db, const struct id *id,
+	    const char *owner, const struct page_query *q, struct page *ret);
+	enum err (*prompt_get)(struct engine_db *db, const char *owner,
+	    const char *name, uint32_t version, struct prompt *ret);
+	enum err (*prompt_list)(struct engine_db *db, const char *owner,
+	    const char *after, uint32_t limit, struct prompt *ret,
+	    uint32_t *ret_n);
+	void (*stats)(struct engine_db *db, struct engine_stats *ret);
+};
+
+/* The driver for ${url}. Fails: ERR_INPUT, and ${why} lists what there is. */
+MUST_CHECK enum err engine_find(
+    const char *url, const struct engine **ret, struct why *why);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * query: a read-only view of the store, for one thread that may touch the disk.
+ *
+ * Used by: the read pool, the CLI while no server runs.
+ * Thread: one at a time per query; never a loop.
+ * Promises: every question binds the owner in the engine (NULL: anybody's, for
+ * admin keys); each reads at most a page and holds no transaction afterwards.
+ * Fails everywhere: ERR_IO, ERR_CORRUPT, ERR_NOMEM.
+ */
+#ifndef STORE_QUERY_H
+#define STORE_QUERY_H
+
+#include <stdint.h>
+
+#include "store/base/err.h"
+#include "store/execution.h"
+#include "store/page.h"
+#include "store/prompt.h"
+
+struct store;
+struct query;
+
+MUST_CHECK enum err query_open(struct store *store, struct query **ret);
+void query_close(struct query *q);
+
+/*
+ * Part of a log, wherever it lies (segments, live rows, memory); as
+ * tail_page(). Fails: ERR_NOT_FOUND.
+ */
+MUST_CHECK enum err query_page(struct query *q, const struct id *id,
+    const char *owner, const struct page_query *pq, struct page *ret);
+
+/* Gives: the record in an empty ${ret}. Fails: ERR_NOT_FOUND. */
+MUST_CHECK enum err query_execution(struct query *q, const struct id *id,
+    const char *owner, struct execution *ret);
+
+/* Which executions; each field empty or -1: any. Newest first. */
+struct query_filter {
+	const char *owner;	    /* NULL: anybody's */
+	int status;		    /* -1, or enum execution_status */
+	int64_t since_ms, until_ms; /* created in [since, until); 0: open */
+	const struct id
+	    *after; /* the cursor: older than this; NULL: from the newest */
+	bool oldest_first; /* export: ascending, after means newer than */
+	uint32_t limit;	   /* 1 … 1000 */
+};
+
+/*
+ * Give up to ${f}->limit records into ${ret} (room for that many, each to be
+ * execution_fini()ed), without request and metadata unless ${whole}.
+ */
+MUST_CHECK enum err query_list(struct query *q, const struct query_filter *f,
+    bool whole, struct execution *ret, uint32_t *ret_n);
+
+/* ${version} 0: the newest. Fails: ERR_NOT_FOUND. */
+MUST_CHECK enum err query_prompt(struct query *q, const char *owner,
+    const char *name, uint32_t version, struct prompt *ret);
+
+/*
+ * The newest version of each name after ${after} (NULL: from the start), by
+ * name; up to ${limit} into ${ret}.
+ */
+MUST_CHECK enum err query_prompts(struct query *q, const char *owner,
+    const char *after, uint32_t limit, struct prompt *ret, uint32_t *ret_n);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * writer: the one thread that writes. A mailbox in, group commits, announcing.
+ *
+ * Used by: worker (batches), server (the rest), store.c (starts and stops it).
+ * Thread: writer_post() any. on_done runs on the writer's thread.
+ * Promises:
+ *  - one commit at a time; all that came in meanwhile shares the next one;
+ *  - announce after commit: no reader sees what a crash could take back;
+ *  - after a post that returned OK, on_done is called exactly once, with the
+ *    result, whatever happens (also at a stop: ERR_STOPPED);
+ *  - a full disk fails creations with ERR_FULL at once, and keeps batches and
+ *    tries them again every 250 ms until there is room or the stop;
+ *  - the first I/O error or corruption stops the store for good: everything
+ *    posted then or later ends with ERR_IO, and store_failed() says so;
+ *  - a finished execution is packed into segments in the background, between
+ *    commits, and the dead prefix of the live rows is deleted in order.
+ */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include <stdbool.h>
+
+#include "store/base/err.h"
+#include "store/base/mailbox.h"
+#include "store/batch.h"
+#include "store/execution.h"
+#include "store/key.h"
+#include "store/prompt.h"
+
+struct store;
+
+enum write_kind {
+	WRITE_CREATE,	     /* an execution, once per idempotency key */
+	WRITE_BATCH,	     /* a worker's batch */
+	WRITE_DELETE,	     /* an ended execution, with its chunks */
+	WRITE_KEY_ADD,	     /* a key */
+	WRITE_KEY_REVOKE,    /* by id */
+	WRITE_PROMPT_ADD,    /* the next version of a name */
+	WRITE_PROMPT_DELETE, /* all versions of a name */
+};
+
+struct write;
+/* Takes back ${w}. May only post and free: it must not block or call the store. */
+typedef void write_done_fn(struct write *w);
+
+/* Embed it first in what travels; allocate it, fill it, post it. */
+struct write {
+	struct mail mail; /* mail.bytes: what it weighs */
+	enum write_kind kind;
+	write_done_fn *on_done;
+	enum err result; /* set before on_done */
+	struct why why;	 /* set when result is not OK */
+	union {
+		/*
+		 * Takes execution (row 0, status queued). Result OK: stored and
+		 * in the tail, ->row set. existed true: the owner had used this
+		 * idempotency key for the same request; execution is then that
+		 * earlier one (id, status; nothing was written).
+		 * Fails: ERR_CONFLICT, the key was used for another request;
+		 * ERR_FULL; ERR_IO. Execution stays in the write in each case
+		 * and on_done frees or passes it on.
+		 */
+		struct {
+			struct execution *execution;
+			bool existed;
+		} create;
+		struct batch batch;
+		/*
+		 * Fails: ERR_NOT_FOUND (also: not ${owner}'s; owner "" means
+		 * any), ERR_CONFLICT when it has not ended.
+		 */
+		struct {
+			struct id id;
+			char owner[KEY_NAME_BYTES];
+		} remove;
+		/* Fails: ERR_CONFLICT when the hash or the id is there. */
+		struct key key_add;
+		/* Fails: ERR_NOT_FOUND. Revoking twice is OK. */
+		struct {
+			struct id id;
+			char owner[KEY_NAME_BYTES]; /* "": any */
+		} key_revoke;
+		/* version is set by the writer. */
+		struct prompt prompt_add;
+		/* Fails: ERR_NOT_FOUND. */
+		struct {
+			char owner[KEY_NAME_BYTES];
+			char name[PROMPT_NAME_BYTES];
+		} prompt_delete;
+	} u;
+};
+
+/*
+ * Takes ${w} on OK. Fails: ERR_LIMIT when the mailbox is full (say 503),
+ * ERR_STOPPED or ERR_IO when the store is down; the write is still the caller's.
+ * Batches are never refused for ERR_LIMIT: workers watch writer_backlog().
+ */
+MUST_CHECK enum err writer_post(struct store *store, struct write *w);
+
+/* Bytes that wait for a commit: above its limit a worker pauses upstreams. */
+size_t writer_backlog(struct store *store);
+
+#endif

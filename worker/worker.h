@@ -1,0 +1,108 @@
+/*
+ * worker: the only door to this room. Threads that run executions: each owns
+ * a curl multi handle and its runs.
+ *
+ * Used by: submit, recovery, the cancel routes, serve.
+ * Thread: worker_start() and worker_stop() the main one; the rest any.
+ * Promises:
+ *  - a submitted execution ends in a stored state, whatever its upstream does:
+ *    connect, first-token, idle and total deadlines see to it;
+ *  - a cancel stops the upstream transfer in the worker's next turn;
+ *  - upstreams are paused while the writer is behind.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/err.h"
+#include "store/base/id.h"
+#include "store/execution.h"
+
+struct store;
+struct worker;
+
+/* One upstream, as configured. Strings are copied by worker_start(). */
+struct worker_upstream {
+	const char *name;     /* [a-z0-9_-]+ */
+	const char *dialect;  /* "openai" … */
+	const char *base_url; /* http:// or https://, operator's word */
+	const char *key;      /* NULL: none. Never logged */
+	const char *model; /* default model; NULL: the caller must name one */
+	bool is_openai;	   /* api.openai.com's own spelling of parameters */
+};
+
+struct worker_options {
+	struct store *store;
+	const struct worker_upstream *upstreams;
+	size_t n_upstreams;
+	const char *default_upstream; /* NULL: the first */
+	unsigned threads;	      /* 0: 1 */
+	unsigned max_live;	      /* executions at once; 0: 10,000 */
+	/* Deadlines in ms; 0: the default beside it */
+	int64_t connect_ms;	/* 10,000 */
+	int64_t first_token_ms; /* 120,000 */
+	int64_t idle_ms;  /* 120,000: no parsed event, pings do not count */
+	int64_t total_ms; /* 1,800,000 */
+	uint64_t max_answer_bytes; /* of one upstream body; 0: 256 MiB */
+	size_t max_backlog_bytes;  /* pause upstreams above it; 0: 16 MiB */
+};
+
+/*
+ * Start the threads. Fails: ERR_INPUT (${why}: an upstream's name, URL or
+ * dialect is wrong), ERR_NOMEM.
+ */
+MUST_CHECK enum err worker_start(
+    const struct worker_options *options, struct worker **ret, struct why *why);
+
+/*
+ * Would ${model} ("", "upstream/model", or a model of the default upstream)
+ * be served? *${ret_target} ("upstream/model") is for free(). Fails: ERR_INPUT and
+ * ${why} lists what is configured.
+ */
+MUST_CHECK enum err worker_resolve(const struct worker *w, const char *model,
+    char **ret_target, struct why *why);
+
+/*
+ * Room for one more execution? Reserves it until worker_submit() or
+ * worker_release(). Fails: ERR_LIMIT (say 503 and retry), ERR_STOPPED.
+ */
+MUST_CHECK enum err worker_reserve(struct worker *w);
+void worker_release(struct worker *w);
+
+/*
+ * Takes ${*e}, a stored execution that has not ended, whose place was reserved
+ * (recovery need not reserve). Never blocks: fit for the writer's thread.
+ * Fails: ERR_STOPPED, and the next start will find it.
+ */
+MUST_CHECK enum err worker_submit(struct worker *w, struct execution **e);
+
+/*
+ * End ${id} as cancelled; nothing happens when it is not (or no longer) run
+ * here. Never blocks. Fails: ERR_STOPPED.
+ */
+MUST_CHECK enum err worker_cancel(struct worker *w, const struct id *id);
+
+/*
+ * Settle an execution that a crash interrupted: end it as failed with
+ * error.code "interrupted", its chunks kept. Used before worker_submit()s at
+ * start. Posts to the writer.
+ */
+MUST_CHECK enum err worker_settle(struct worker *w, const struct execution *e);
+
+struct worker_stats {
+	uint64_t submitted, completed, failed, cancelled; /* since the start */
+	uint64_t live, streaming, paused;		  /* now */
+	uint64_t upstream_bytes, events;		  /* since the start */
+};
+void worker_stats(const struct worker *w, struct worker_stats *ret);
+
+/*
+ * Take no more work, let runs go on for ${drain_ms}, then end what is left as
+ * failed with error.code "interrupted" and everything received stored. When it
+ * returns the threads are gone and nothing more is posted. NULL is nothing.
+ */
+void worker_stop(struct worker *w, int64_t drain_ms);
+
+#endif
