@@ -1,0 +1,63 @@
+/*
+ * service: what a running spool is made of, as the routes see it: the store,
+ * the worker, the read pool, the routes.
+ *
+ * Used by: cmd_serve (makes it), route and fronts (use it).
+ * Thread: service_new() and service_free() the main one; service_on_request()
+ * a loop's.
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/http.h"
+#include "store/base/err.h"
+
+struct store;
+struct worker;
+struct service;
+
+/* A number that is 0 means the default, in brackets. */
+struct service_options {
+	struct store *store;
+	struct worker *worker;
+	/* False only on loopback: every request is admin of owner "local". */
+	bool require_keys;
+	unsigned read_threads;	   /* [2] */
+	unsigned max_open_per_key; /* executions not ended; [1,000] */
+	/* Creations and polls per key and second, admin keys exempt [200]. */
+	unsigned rate_per_s;
+	int64_t max_wait_ms;	     /* long polls [60,000] */
+	int64_t idempotency_keep_ms; /* [86,400,000] */
+	/* Callable: refuse what Google's server refuses (wire.md 3.7, 7). */
+	bool strict_callable;
+	/* A path before the callable names, "" for none. */
+	const char *base_path;
+};
+
+/* Fails: ERR_NOMEM, ERR_INPUT, ERR_IO; ${why} says what. */
+MUST_CHECK enum err service_new(const struct service_options *options,
+    struct service **ret, struct why *why);
+
+/*
+ * Settle what the last process left: queued executions are handed to the
+ * worker, interrupted ones end as failed with error.code "interrupted". Before
+ * the first request is served. *${ret_queued} and *${ret_interrupted} count.
+ */
+MUST_CHECK enum err service_recover(struct service *s, size_t *ret_queued,
+    size_t *ret_interrupted, struct why *why);
+
+/* For http_options: arg is the service. */
+void service_on_request(struct http_exchange *x, void *arg);
+void service_on_refusal(struct buf *body, const char **ret_content_type,
+    int status, const char *code, const char *detail);
+
+/* From now on readyz says 503 and creations are refused with 503. */
+void service_drain(struct service *s);
+
+/* After http_server_stop(). NULL is nothing. */
+void service_free(struct service *s);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * upstream: the simulated provider: OpenAI's wire format over real HTTP, so that
+ * a demo needs no key and tests and benchmarks meet what a provider does.
+ *
+ * GET /v1/models, POST /v1/chat/completions (stream and not), GET /stats.
+ * The answer depends on the prompt; it says that it is a simulation in its text
+ * and in its model name. What it does can be set for all requests (options), for
+ * one by the model's name ("sim", "sim-cut?after=5&rate=100") or by the query
+ * string of the URL; the names are the members below.
+ *
+ * Used by: cmd_upstream, serve --demo, tests, benchmarks.
+ * Thread: upstream_start() and upstream_stop() the main one.
+ */
+#ifndef SERVER_UPSTREAM_H
+#define SERVER_UPSTREAM_H
+
+#include <stdint.h>
+
+#include "store/base/err.h"
+
+struct upstream;
+
+enum upstream_fault {
+	UPSTREAM_FINE,
+	UPSTREAM_STATUS,  /* answer ${status} with an error body */
+	UPSTREAM_CUT,	  /* break the connection inside an event */
+	UPSTREAM_STALL,	  /* go silent, keep the connection */
+	UPSTREAM_GARBAGE, /* an event that is not JSON */
+	UPSTREAM_NO_END,  /* end the body without finish_reason and [DONE] */
+	UPSTREAM_ERROR,	  /* an error object in mid-stream */
+	UPSTREAM_SPLIT, /* writes that cut UTF-8 sequences and lines anywhere */
+	UPSTREAM_SILENT, /* accept, never answer */
+	UPSTREAM_PINGS,	 /* comments only, for ever */
+};
+
+/* Negative means the default, in brackets. */
+struct upstream_options {
+	const char *listen;	   /* "127.0.0.1:0" when NULL */
+	int64_t tokens;		   /* in each answer [as the text has] */
+	double rate;		   /* tokens/s per stream, 0: at once [40] */
+	int64_t size;		   /* bytes in each token [words] */
+	int64_t first_ms;	   /* before the first token [50] */
+	enum upstream_fault fault; /* at token ${after} */
+	int64_t after;		   /* [3] */
+	int64_t status;		   /* for UPSTREAM_STATUS [500] */
+	double fault_share;	   /* of the requests, 0…1 [1] */
+	uint64_t seed;		   /* for fault_share and text [1] */
+	unsigned loops;		   /* threads; 0: 1 */
+};
+
+/* All defaults. */
+void upstream_defaults(struct upstream_options *o);
+
+/* "cut" …; Fails: ERR_INPUT, and ${why} lists them. */
+MUST_CHECK enum err upstream_fault_parse(
+    const char *name, enum upstream_fault *ret, struct why *why);
+
+/* Fails: as http_server_start(). */
+MUST_CHECK enum err upstream_start(const struct upstream_options *options,
+    struct upstream **ret, struct why *why);
+
+/* "http://127.0.0.1:PORT/v1", lent until upstream_stop(). */
+const char *upstream_url(const struct upstream *u);
+
+/* NULL is nothing. */
+void upstream_stop(struct upstream *u);
+
+#endif
