@@ -44,7 +44,7 @@ TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/*_test.c tests/contract/*
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
-all: $(BIN) ## build build/spool
+all: $(BIN) build/tests/transcripts ## build build/spool (and build/tests/transcripts)
 $(BIN): $(B)/server/main.o $(SERVER)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -82,16 +82,16 @@ $(FUZZERS): $(B)/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D); echo "  FUZZ $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.a,$^) $(LIBS)
 
-build/tests/%: all-tools
-	@mkdir -p $(@D); ln -sf ../release/tests/$* $@
-all-tools: $(TOOLS)
+build/tests/%: $(B)/tests/%
+	@mkdir -p $(@D); ln -sfn ../$(FLAVOUR)/tests/$* $@
+tools: $(TOOLS)
 
 demo: setup ## install what is missing, build, stream one answer, stop
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/demo
 test: setup ## install what is missing, build, run every test; ends with the count
 	$(Q)scripts/test
-check: $(TESTS) all-tools ## unit, contract and fault tests of this FLAVOUR
+check: $(TESTS) tools ## unit, contract and fault tests of this FLAVOUR
 	$(Q)scripts/check $(B)
 check-system: all ## the real binary, end to end
 	$(Q)scripts/check-system
@@ -113,6 +113,6 @@ clean: ## remove everything that was built
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all all-tools demo test check check-system fuzz fuzzers lint format compdb setup install clean help
+.PHONY: all tools demo test check check-system fuzz fuzzers lint format compdb setup install clean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d)
