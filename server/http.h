@@ -61,13 +61,19 @@ struct http_options {
 	 */
 	void (*on_refusal)(struct buf *body, const char **ret_content_type,
 	    int status, const char *code, const char *detail);
+	/*
+	 * Called for each loop on its thread before its first request, to give
+	 * it what http_loop_get() returns; NULL: nothing to do.
+	 */
+	void (*on_loop)(struct http_loop *loop, void *arg);
 	void *arg;
 };
 
 /*
  * Listen and start the loops' threads. Port 0 takes a free one.
  * Fails: ERR_INPUT (a bad address), ERR_BUSY (in use), ERR_DENIED, ERR_NOMEM;
- * ${why} names the address.
+ * ${why} names the address. The options are copied. SIGPIPE is ignored from now
+ * on and RLIMIT_NOFILE raised to its hard limit.
  */
 MUST_CHECK enum err http_server_start(const struct http_options *options,
     struct http_server **ret, struct why *why);
@@ -84,7 +90,8 @@ void http_server_drain(struct http_server *s);
 
 /*
  * Close everything (each open exchange gets its on_gone on its loop's thread),
- * join the threads, free. NULL is nothing.
+ * join the threads, free. Mails still in the box are run; nobody may post or
+ * wake any more when this returns. NULL is nothing.
  */
 void http_server_stop(struct http_server *s);
 
@@ -142,8 +149,13 @@ void *http_exchange_get(const struct http_exchange *x);
 
 /*
  * Told when the client has left, or the server stops, before the reply was
- * complete. The exchange is gone when it returns. A handler that does not
- * reply before it returns sets it (or lets the default do nothing).
+ * complete. The exchange is gone when it returns; a reply made inside it is
+ * dropped. A handler that does not reply before it returns sets it (or lets the
+ * default do nothing).
+ *
+ * "Has left" is a reset, or the end of what the client sends: at once during a
+ * stream or after an upgrade; 250 ms later while no reply has begun, so that a
+ * client that only shuts down its writing side still gets a quick answer.
  */
 void http_on_gone(
     struct http_exchange *x, void (*on_gone)(struct http_exchange *x));
@@ -162,7 +174,9 @@ void http_reply_timing(struct http_exchange *x, const char *name, double ms);
 /*
  * Answer and end the exchange. ${body} (NULL: none) is moved out of; HEAD, 204
  * and 304 send none. ${content_type} NULL: none. Content-Length, Date,
- * X-Request-Id, CORS, and gzip where the client takes it, are added here.
+ * X-Request-Id, traceparent, Server-Timing, CORS, and gzip where the client
+ * takes it, are added here. Gzip makes a strong ETag weak (W/): compare
+ * If-None-Match weakly. A ${body} that failed is answered with 500.
  */
 void http_reply(struct http_exchange *x, int status, const char *content_type,
     struct buf *body);
@@ -172,7 +186,8 @@ void http_reply(struct http_exchange *x, int status, const char *content_type,
  * ${on_ready} is called on the loop's thread whenever less than 64 KiB wait in
  * the socket, first from inside the loop, never from inside this call: write
  * something with http_stream_write(), or return and write later, when there is
- * something (on_ready comes again after each drain).
+ * something (on_ready comes again after each drain). HEAD gets the header
+ * alone: then on_gone is called instead of on_ready.
  */
 void http_stream(struct http_exchange *x, int status, const char *content_type,
     void (*on_ready)(struct http_exchange *x));
@@ -185,8 +200,10 @@ void http_stream_cut(struct http_exchange *x);
 
 /*
  * Leave HTTP: send 101 with the headers added so far and give the connection to
- * the callbacks. ${on_bytes} returns how many bytes it took. The exchange lives
- * until http_upgrade_close() or on_gone.
+ * the callbacks. ${on_bytes} returns how many bytes it took; it is called again
+ * with the rest when more came, 64 KiB at most wait for it. Write with
+ * http_stream_write(), unframed. The exchange lives until http_upgrade_close(),
+ * after which what was written still goes out, or on_gone.
  */
 void http_upgrade(struct http_exchange *x, const char *protocol,
     size_t (*on_bytes)(struct http_exchange *x, const char *data, size_t len),
@@ -221,7 +238,7 @@ void http_loop_wake(void *loop, uint64_t number);
 void http_on_wake(
     struct http_exchange *x, void (*on_wake)(struct http_exchange *x));
 
-/* One pointer of the owner's per loop (a cache, a table). Before requests come. */
+/* One pointer of the owner's per loop (a cache, a table); see on_loop. */
 void http_loop_set(struct http_loop *loop, void *data);
 void *http_loop_get(const struct http_loop *loop);
 
