@@ -1,0 +1,749 @@
+#include "server/http_internal.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+
+#include "store/base/clock.h"
+#include "store/base/log.h"
+
+/*
+ * A connection's life:
+ *
+ *        ┌────────────────── answered, kept ────────────────┐
+ *        ▼                                                  │
+ *      IDLE ──► HEAD ──► BODY ──► OPEN ──► (http_reply) ────┤
+ *        │        │        │       │ │                      │
+ *        │        │        │       │ └──► STREAM ── end ────┤
+ *        │        │        │       └────► UPGRADED          │
+ *        │        └─ refused ─┐             │ close    answered, not kept
+ *        │ the client left    ▼             ▼               │
+ *        ▼ or took too long  FLUSH ◄────────┴───────────────┘
+ *      gone ◄── LINGER ◄──────┘
+ *
+ * IDLE      no byte of a request            until bytes come; idle_ms
+ * HEAD      a part of a header              until it is whole; header_ms
+ * BODY      a part of a body                until it is whole; body_ms
+ * OPEN      the handler has the request     until it replies; EOF: see settle()
+ * STREAM    the reply goes out in pieces    until it ends; stall_ms
+ * UPGRADED  bytes belong to the handler     until either side closes; stall_ms
+ * FLUSH     the last bytes are on their way until the socket took them; stall_ms
+ * LINGER    we said good-bye; what comes is dropped, so that no reset destroys
+ *           our last answer (RFC 9112 section 9.6); LINGER_MS
+ *
+ * http_conn_move() is the one door. Every event notes what happened and calls
+ * work(), which turns the wheel, then settles: that alone frees a connection,
+ * never a call that a handler made.
+ */
+static const uint16_t may_move[] = {
+#define TO(state) (1u << HTTP_CONN_##state)
+	[HTTP_CONN_IDLE] =
+	    TO(HEAD) | TO(BODY) | TO(OPEN) | TO(FLUSH) | TO(IDLE),
+	[HTTP_CONN_HEAD] = TO(BODY) | TO(OPEN) | TO(FLUSH) | TO(IDLE),
+	[HTTP_CONN_BODY] = TO(OPEN) | TO(FLUSH),
+	[HTTP_CONN_OPEN] = TO(IDLE) | TO(FLUSH) | TO(STREAM) | TO(UPGRADED),
+	[HTTP_CONN_STREAM] = TO(IDLE) | TO(FLUSH),
+	[HTTP_CONN_UPGRADED] = TO(FLUSH),
+	[HTTP_CONN_FLUSH] = TO(LINGER),
+	[HTTP_CONN_LINGER] = 0,
+#undef TO
+};
+
+#define LINGER_MS 2000
+#define LINGER_BYTES (8 << 20)
+/*
+ * A client that shuts down its writing side may still wait for its answer, and
+ * most that do so have gone: an answer that comes within this time is sent.
+ */
+#define HALF_CLOSE_MS 250
+/* Reading rests while the look-ahead is full: look for the client's end. */
+#define WATCH_MS 250
+/* Steps, mostly requests, taken before others have their turn. */
+#define TURN_STEPS 64
+#define MAX_SINGLE_WRITE (256 << 10)
+
+static const struct parse_http_refusal long_body = { 413, "body_too_large",
+	"the body is too large" };
+static const struct parse_http_refusal no_memory = { 503, "overloaded",
+	"there is no memory for the request now" };
+static const struct parse_http_refusal too_slow = { 408, "request_timeout",
+	"the request took too long to arrive" };
+static const struct parse_http_refusal wrong_host = { 421, "wrong_host",
+	"this server does not answer for that Host" };
+static const struct parse_http_refusal cross_site = { 403, "origin_denied",
+	"this Origin is not allowed" };
+
+size_t http_conn_pending(const struct http_conn *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+static size_t read_ahead(const struct http_conn *c)
+{
+	return evbuffer_get_length(bufferevent_get_input(c->bev));
+}
+
+void http_conn_move(struct http_conn *c, enum http_conn_state to)
+{
+	const struct http_options *opt = &c->loop->server->opt;
+	int64_t now = c->loop->now_ms;
+
+	ASSERT((may_move[c->state] & 1u << to) != 0);
+	c->state = to;
+	switch (to) {
+	case HTTP_CONN_IDLE: c->due_ms = now + opt->idle_ms; break;
+	case HTTP_CONN_HEAD: c->due_ms = now + opt->header_ms; break;
+	case HTTP_CONN_BODY: c->due_ms = now + opt->body_ms; break;
+	case HTTP_CONN_LINGER: c->due_ms = now + LINGER_MS; break;
+	case HTTP_CONN_FLUSH:
+		bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
+		c->due_ms = HTTP_NEVER;
+		break;
+	case HTTP_CONN_OPEN:
+	case HTTP_CONN_STREAM:
+	case HTTP_CONN_UPGRADED: c->due_ms = HTTP_NEVER; break;
+	}
+}
+
+/* --- deadlines --- */
+
+/* True while bytes of the client may wait unseen in the kernel. */
+static bool is_blind(const struct http_conn *c)
+{
+	return c->state != HTTP_CONN_LINGER && read_ahead(c) >= HTTP_READ_AHEAD;
+}
+
+/* When the timer must fire next. */
+static int64_t next_ms(const struct http_conn *c)
+{
+	int64_t now = c->loop->now_ms;
+	int64_t stall_ms = c->loop->server->opt.stall_ms;
+	int64_t next = c->due_ms;
+
+	if (http_conn_pending(c) > 0 && now + stall_ms / 4 + 1 < next)
+		next = now + stall_ms / 4 + 1;
+	if (is_blind(c) && now + WATCH_MS < next)
+		next = now + WATCH_MS;
+	return next;
+}
+
+/*
+ * A timer that fires too early only looks again: so a deadline that moves away,
+ * as it does with each request, costs nothing.
+ */
+void http_conn_arm(struct http_conn *c)
+{
+	int64_t next = next_ms(c);
+	int64_t wait = next - c->loop->now_ms;
+	struct timeval tv;
+
+	if (next >= c->armed_ms)
+		return;
+	if (wait < 1)
+		wait = 1;
+	tv.tv_sec = wait / 1000;
+	tv.tv_usec = wait % 1000 * 1000;
+	c->armed_ms = event_add(&c->timer, &tv) == 0 ? next : HTTP_NEVER;
+}
+
+static void doom_late(struct http_conn *c)
+{
+	http_count(c->loop, HTTP_N_TIMEOUTS, 1);
+	c->doomed = true;
+}
+
+static void refuse_late(struct http_conn *c)
+{
+	http_count(c->loop, HTTP_N_TIMEOUTS, 1);
+	c->x.close = true;
+	http_conn_refuse(c, &too_slow);
+}
+
+static void expire(struct http_conn *c)
+{
+	c->due_ms = HTTP_NEVER;
+	switch (c->state) {
+	case HTTP_CONN_IDLE:
+		if (http_conn_pending(c) > 0)
+			c->due_ms =
+			    c->loop->now_ms + c->loop->server->opt.idle_ms;
+		else
+			c->doomed = true;
+		break;
+	case HTTP_CONN_HEAD:
+		http_request_blank(&c->x);
+		refuse_late(c);
+		break;
+	case HTTP_CONN_BODY: refuse_late(c); break;
+	case HTTP_CONN_OPEN:
+	case HTTP_CONN_STREAM:
+	case HTTP_CONN_UPGRADED:
+	case HTTP_CONN_FLUSH:
+	case HTTP_CONN_LINGER: c->doomed = true; break;
+	}
+}
+
+/* Has the client taken anything since it was last looked at? */
+static void look_for_stall(struct http_conn *c)
+{
+	uint64_t taken = c->queued_bytes - http_conn_pending(c);
+
+	if (http_conn_pending(c) == 0 || taken != c->taken_bytes) {
+		c->taken_bytes = taken;
+		c->moved_ms = c->loop->now_ms;
+	} else if (c->loop->now_ms - c->moved_ms >=
+		   c->loop->server->opt.stall_ms) {
+		doom_late(c);
+	}
+}
+
+/*
+ * The look-ahead is full, so nothing is read and the end not seen. Asked now
+ * and then, because an event for it would fire all the time.
+ */
+static void look_for_end(struct http_conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) <= 0)
+		return;
+	if ((p.revents & (POLLERR | POLLHUP)) != 0)
+		c->doomed = true;
+	else if (c->state == HTTP_CONN_OPEN || c->state == HTTP_CONN_STREAM ||
+		 c->state == HTTP_CONN_UPGRADED)
+		c->doomed = true;
+}
+
+/* --- reading --- */
+
+/* What is not in order goes no further; false: it was answered here. */
+static bool pass_gate(struct http_conn *c)
+{
+	struct http_exchange *x = &c->x;
+	const struct http_server *s = c->loop->server;
+	const char *origin = http_header(x, "Origin");
+	struct http_gate_question q = {
+		.method = http_method(x),
+		.upgrade = http_header(x, "Upgrade") != NULL,
+		.host = x->host,
+		.origin = origin,
+	};
+	bool cors = false;
+
+	if (origin != NULL || q.upgrade || q.method > HTTP_HEAD) {
+		q.fetch_site = http_header(x, "Sec-Fetch-Site");
+		q.asked_method =
+		    http_header(x, "Access-Control-Request-Method");
+	}
+	switch (http_gate_judge(&s->gate, &q, &cors)) {
+	case HTTP_GATE_PASS:
+		x->origin = cors ? origin : NULL;
+		if (http_path(x)[0] == '/')
+			return true;
+		http_reply_header(
+		    x, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+		http_reply_whole(x, 204, NULL, NULL);
+		return false;
+	case HTTP_GATE_PREFLIGHT:
+		x->origin = cors ? origin : NULL;
+		http_reply_preflight(x);
+		return false;
+	case HTTP_GATE_WRONG_HOST: http_conn_refuse(c, &wrong_host); break;
+	case HTTP_GATE_CROSS_SITE: http_conn_refuse(c, &cross_site); break;
+	}
+	return false;
+}
+
+static void open_exchange(struct http_conn *c)
+{
+	const struct http_options *opt = &c->loop->server->opt;
+
+	http_conn_move(c, HTTP_CONN_OPEN);
+	c->x.number = http_loop_number(c->loop, c);
+	http_count(c->loop, HTTP_N_EXCHANGES_BEGUN, 1);
+	opt->on_request(&c->x, opt->arg);
+}
+
+static void begin_body(struct http_conn *c)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	const struct http_options *opt = &c->loop->server->opt;
+	struct http_exchange *x = &c->x;
+
+	buf_init(&x->body, opt->max_body_bytes + 1);
+	if (x->parse.chunked) {
+		parse_http_chunks_init(&c->chunks, opt->max_body_bytes);
+	} else if (x->parse.length > opt->max_body_bytes) {
+		x->close = true;
+		http_conn_refuse(c, &long_body);
+		return;
+	}
+	http_conn_move(c, HTTP_CONN_BODY);
+	if (x->parse.wants_continue && read_ahead(c) == 0) {
+		buf_reset(&c->loop->out);
+		http_reply_send(c, go_on, sizeof(go_on) - 1, NULL);
+	}
+}
+
+static void begin_request(struct http_conn *c, const char *data)
+{
+	struct http_exchange *x = &c->x;
+	bool has_body = x->parse.chunked || x->parse.length > 0;
+	enum err rc = http_request_take(x, data);
+
+	evbuffer_drain(bufferevent_get_input(c->bev), x->parse.head_bytes);
+	http_count(c->loop, HTTP_N_REQUESTS, 1);
+	http_count(c->loop, HTTP_N_IN, x->parse.head_bytes);
+	if (rc != OK) {
+		/* What was made so far says close. */
+		http_conn_refuse(c, &no_memory);
+		return;
+	}
+	/* A body that nobody will read ends the connection. */
+	if (has_body) {
+		bool close = x->close;
+
+		x->close = true;
+		if (!pass_gate(c))
+			return;
+		x->close = close;
+		begin_body(c);
+	} else if (pass_gate(c)) {
+		open_exchange(c);
+	}
+}
+
+/* IDLE and HEAD. False: there is nothing to do before more bytes come. */
+static bool read_head(struct http_conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t len = evbuffer_get_length(in);
+	size_t n = evbuffer_get_contiguous_space(in);
+	enum parse_http_result r = PARSE_HTTP_MORE;
+	char *data = NULL;
+
+	if (len == 0 || http_conn_pending(c) >= HTTP_WRITE_AHEAD)
+		return false;
+	do {
+		data = (char *)evbuffer_pullup(in, (ev_ssize_t)n);
+		if (data == NULL) {
+			c->doomed = true;
+			return false;
+		}
+		r = parse_http_head(&c->x.parse, data, n);
+		if (r != PARSE_HTTP_MORE || n == len)
+			break;
+		n = n < 2048 ? 4096 : n * 2;
+		if (n > len)
+			n = len;
+	} while (true);
+	switch (r) {
+	case PARSE_HTTP_MORE:
+		if (c->state == HTTP_CONN_IDLE)
+			http_conn_move(c, HTTP_CONN_HEAD);
+		return false;
+	case PARSE_HTTP_DONE: begin_request(c, data); break;
+	case PARSE_HTTP_REFUSED:
+		http_request_blank(&c->x);
+		http_conn_refuse(c, c->x.parse.refusal);
+		break;
+	}
+	return true;
+}
+
+/* Move up to ${want} bytes of the body; false without memory. */
+static bool take_body(struct http_conn *c, size_t want)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	char *dst = buf_room(&c->x.body, want + 1);
+
+	if (dst == NULL)
+		return false;
+	evbuffer_remove(in, dst, want);
+	c->x.body.len += want;
+	dst[want] = '\0';
+	http_count(c->loop, HTTP_N_IN, want);
+	return true;
+}
+
+/* Once for each piece of memory the look-ahead consists of. */
+static enum parse_http_result read_chunks(struct http_conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	enum parse_http_result r = PARSE_HTTP_MORE;
+
+	while (r == PARSE_HTTP_MORE && evbuffer_get_length(in) > 0) {
+		size_t n = evbuffer_get_contiguous_space(in);
+		char *data = (char *)evbuffer_pullup(in, (ev_ssize_t)n);
+		size_t used = 0, len = 0;
+		const char *body = NULL;
+
+		if (data == NULL)
+			return PARSE_HTTP_REFUSED;
+		r = parse_http_chunks(&c->chunks, data, n, &used, &body, &len);
+		buf_add(&c->x.body, body, len);
+		evbuffer_drain(in, used);
+		http_count(c->loop, HTTP_N_IN, used);
+	}
+	if (r == PARSE_HTTP_DONE) {
+		buf_putc(&c->x.body, '\0');
+		if (buf_state(&c->x.body) == OK)
+			c->x.body.len--;
+	}
+	return buf_state(&c->x.body) == OK ? r : PARSE_HTTP_REFUSED;
+}
+
+static bool read_body(struct http_conn *c)
+{
+	struct http_exchange *x = &c->x;
+	enum parse_http_result r = PARSE_HTTP_DONE;
+
+	if (x->parse.chunked) {
+		r = read_chunks(c);
+	} else {
+		size_t want = (size_t)x->parse.length - x->body.len;
+
+		if (want > read_ahead(c))
+			want = read_ahead(c);
+		if (!take_body(c, want))
+			r = PARSE_HTTP_REFUSED;
+		else if (x->body.len < x->parse.length)
+			r = PARSE_HTTP_MORE;
+	}
+	switch (r) {
+	case PARSE_HTTP_MORE: return false;
+	case PARSE_HTTP_DONE: open_exchange(c); break;
+	case PARSE_HTTP_REFUSED:
+		x->close = true;
+		http_conn_refuse(
+		    c, x->parse.chunked && c->chunks.refusal != NULL
+			   ? c->chunks.refusal
+			   : &no_memory);
+		break;
+	}
+	return true;
+}
+
+static bool give_bytes(struct http_conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t len = evbuffer_get_length(in);
+	char *data = (char *)evbuffer_pullup(in, -1);
+	size_t took;
+
+	if (len == 0 || data == NULL)
+		return false;
+	took = c->x.on_bytes(&c->x, data, len);
+	ASSERT(took <= len);
+	evbuffer_drain(in, took);
+	http_count(c->loop, HTTP_N_IN, took);
+	return took > 0;
+}
+
+static bool say_goodbye(struct http_conn *c)
+{
+	struct linger hard = { .l_onoff = 1 };
+
+	if (http_conn_pending(c) > 0)
+		return false;
+	if (c->reset) {
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		c->doomed = true;
+		return false;
+	}
+	if (c->eof || shutdown(c->fd, SHUT_WR) != 0) {
+		c->doomed = true;
+		return false;
+	}
+	http_conn_move(c, HTTP_CONN_LINGER);
+	return true;
+}
+
+static bool drop_bytes(struct http_conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+
+	c->lingered += evbuffer_get_length(in);
+	evbuffer_drain(in, evbuffer_get_length(in));
+	if (c->lingered > LINGER_BYTES)
+		c->doomed = true;
+	return false;
+}
+
+/* One step; false when only an event can lead on. */
+static bool step(struct http_conn *c)
+{
+	switch (c->state) {
+	case HTTP_CONN_IDLE:
+	case HTTP_CONN_HEAD: return read_head(c);
+	case HTTP_CONN_BODY: return read_body(c);
+	case HTTP_CONN_UPGRADED: return give_bytes(c);
+	case HTTP_CONN_FLUSH: return say_goodbye(c);
+	case HTTP_CONN_LINGER: return drop_bytes(c);
+	case HTTP_CONN_OPEN:
+	case HTTP_CONN_STREAM: break;
+	}
+	return false;
+}
+
+/* The client will send no more, and all that it sent was looked at. */
+static void take_eof(struct http_conn *c)
+{
+	switch (c->state) {
+	case HTTP_CONN_IDLE:
+	case HTTP_CONN_HEAD:
+	case HTTP_CONN_BODY:
+		if (http_conn_pending(c) == 0)
+			c->doomed = true;
+		else if (read_ahead(c) == 0 || c->state != HTTP_CONN_IDLE)
+			http_conn_move(c, HTTP_CONN_FLUSH);
+		break;
+	case HTTP_CONN_OPEN:
+		if (c->due_ms == HTTP_NEVER)
+			c->due_ms = c->loop->now_ms + HALF_CLOSE_MS;
+		break;
+	case HTTP_CONN_STREAM:
+	case HTTP_CONN_UPGRADED:
+	case HTTP_CONN_LINGER: c->doomed = true; break;
+	case HTTP_CONN_FLUSH: break;
+	}
+}
+
+/* Turn the wheel as far as it goes, then settle what is left. */
+static void work(struct http_conn *c)
+{
+	int turns = TURN_STEPS;
+
+	c->busy = true;
+	while (!c->doomed && step(c))
+		if (--turns == 0) {
+			http_conn_kick(c);
+			break;
+		}
+	if (c->eof && !c->queued && !c->doomed)
+		take_eof(c);
+	c->busy = false;
+	if (c->doomed)
+		http_conn_free(c);
+	else
+		http_conn_arm(c);
+}
+
+static void call_ready(struct http_conn *c)
+{
+	struct http_exchange *x = &c->x;
+
+	c->want_ready = false;
+	if (c->doomed || !x->streaming ||
+	    http_conn_pending(c) >= HTTP_WRITE_AHEAD)
+		return;
+	c->busy = true;
+	if (x->head_only)
+		http_stream_head_only(x);
+	else if (x->on_ready != NULL)
+		x->on_ready(x);
+	c->busy = false;
+}
+
+/* --- events --- */
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)bev;
+	c->loop->now_ms = clock_mono_ms();
+	work(c);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)bev;
+	c->loop->now_ms = clock_mono_ms();
+	call_ready(c);
+	work(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)bev;
+	c->loop->now_ms = clock_mono_ms();
+	if ((what & BEV_EVENT_EOF) != 0)
+		c->eof = true;
+	if ((what & BEV_EVENT_ERROR) != 0)
+		c->doomed = true;
+	work(c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	c->armed_ms = HTTP_NEVER;
+	c->loop->now_ms = clock_mono_ms();
+	look_for_stall(c);
+	if (!c->doomed && is_blind(c))
+		look_for_end(c);
+	if (!c->doomed && c->loop->now_ms >= c->due_ms)
+		expire(c);
+	work(c);
+}
+
+void http_conn_kicked(struct http_conn *c)
+{
+	if (c->want_ready)
+		call_ready(c);
+	work(c);
+}
+
+/* --- beginning and end --- */
+
+static void give_back(struct http_server *s, const struct sockaddr *sa)
+{
+	atomic_fetch_sub(&s->open, 1);
+	if (s->peers != NULL)
+		http_peers_leave(s->peers, sa);
+}
+
+static void name_peer(struct http_conn *c, const struct sockaddr *sa)
+{
+	const char *at = (const char *)sa;
+
+	at += sa->sa_family == AF_INET6
+		  ? offsetof(struct sockaddr_in6, sin6_addr)
+		  : offsetof(struct sockaddr_in, sin_addr);
+	if (evutil_inet_ntop(
+		sa->sa_family, at, c->peer_text, sizeof(c->peer_text)) == NULL)
+		c->peer_text[0] = '\0';
+}
+
+static struct http_conn *conn_new(
+    struct http_loop *loop, int fd, const struct sockaddr *sa)
+{
+	struct http_conn *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->loop = loop;
+	c->fd = fd;
+	c->x.conn = c;
+	c->armed_ms = HTTP_NEVER;
+	if (http_loop_slot(loop, c) != OK) {
+		free(c);
+		return NULL;
+	}
+	c->bev = bufferevent_socket_new(loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (c->bev == NULL) {
+		http_loop_unslot(loop, c);
+		free(c);
+		return NULL;
+	}
+	if (loop->server->peers != NULL)
+		memcpy(&c->peer, sa,
+		    sa->sa_family == AF_INET6 ? sizeof(c->peer.six)
+					      : sizeof(c->peer.four));
+	name_peer(c, sa);
+	return c;
+}
+
+void http_conn_start(struct http_loop *loop, int fd, const struct sockaddr *sa)
+{
+	const struct http_options *opt = &loop->server->opt;
+	struct http_conn *c = loop->draining ? NULL : conn_new(loop, fd, sa);
+
+	if (c == NULL) {
+		give_back(loop->server, sa);
+		evutil_closesocket(fd);
+		return;
+	}
+	loop->now_ms = clock_mono_ms();
+	LIST_INSERT_HEAD(&loop->conns, c, all);
+	http_count(loop, HTTP_N_CONNECTIONS, 1);
+	parse_http_init(&c->x.parse, opt->max_uri_bytes, opt->max_header_bytes);
+	(void)evtimer_assign(&c->timer, loop->base, on_timer, c);
+	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_READ_AHEAD);
+	bufferevent_setwatermark(c->bev, EV_WRITE, HTTP_WRITE_AHEAD - 1, 0);
+	bufferevent_set_max_single_write(c->bev, MAX_SINGLE_WRITE);
+	c->due_ms = loop->now_ms + opt->idle_ms;
+	if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0)
+		http_conn_free(c);
+	else
+		http_conn_arm(c);
+}
+
+/* Tell the handler, if it still has the exchange. */
+static void tell_gone(struct http_exchange *x)
+{
+	if (x->number == 0)
+		return;
+	x->gone = true;
+	if (x->on_gone != NULL)
+		x->on_gone(x);
+	x->number = 0;
+	http_count(x->conn->loop, HTTP_N_EXCHANGES_ENDED, 1);
+}
+
+void http_conn_free(struct http_conn *c)
+{
+	struct http_loop *loop = c->loop;
+
+	/* What on_gone asks for must not come back to us. */
+	c->doomed = true;
+	tell_gone(&c->x);
+	http_request_fini(&c->x);
+	if (c->queued) {
+		TAILQ_REMOVE(&loop->queue, c, queue);
+		loop->n_queue--;
+	}
+	event_del(&c->timer);
+	LIST_REMOVE(c, all);
+	http_loop_unslot(loop, c);
+	bufferevent_free(c->bev);
+	give_back(loop->server, &c->peer.any);
+	free(c);
+}
+
+void http_conn_answered(struct http_conn *c)
+{
+	const struct http_options *opt = &c->loop->server->opt;
+	bool close = c->x.close;
+
+	if (c->x.number != 0)
+		http_count(c->loop, HTTP_N_EXCHANGES_ENDED, 1);
+	c->x.number = 0;
+	http_request_fini(&c->x);
+	parse_http_init(&c->x.parse, opt->max_uri_bytes, opt->max_header_bytes);
+	http_conn_move(c, close ? HTTP_CONN_FLUSH : HTTP_CONN_IDLE);
+	if (!c->busy && (close || c->eof || c->doomed || read_ahead(c) > 0))
+		http_conn_kick(c);
+}
+
+void http_conn_refuse(struct http_conn *c, const struct parse_http_refusal *why)
+{
+	struct buf body;
+	const char *type = NULL;
+
+	http_count(c->loop, HTTP_N_REFUSED, 1);
+	http_reply_refusal(c, why, &body, &type);
+	http_reply_whole(&c->x, why->status, type, &body);
+}
+
+void http_conn_drain(struct http_conn *c)
+{
+	c->x.close = true;
+	if (c->state == HTTP_CONN_IDLE && read_ahead(c) == 0) {
+		if (http_conn_pending(c) == 0)
+			http_conn_free(c);
+		else
+			http_conn_move(c, HTTP_CONN_FLUSH);
+	}
+}
