@@ -1,0 +1,97 @@
+-- The first schema. schema/README.md says who reads what, and why it lies so.
+
+-- What was applied when: for people, and for the check at open.
+CREATE TABLE schema_version (
+	version INTEGER PRIMARY KEY,
+	name TEXT NOT NULL,
+	applied_ms INTEGER NOT NULL
+) STRICT;
+
+-- One row: numbers that never go back, whatever is deleted.
+CREATE TABLE state (
+	id INTEGER PRIMARY KEY CHECK (id = 1),
+	next_execution INTEGER NOT NULL, -- executions.id is at least this
+	next_seq INTEGER NOT NULL        -- chunks.seq is at least this
+) STRICT;
+INSERT INTO state (id, next_execution, next_seq) VALUES (1, 1, 1);
+
+-- What a client knows of an execution, without its request and its chunks.
+CREATE TABLE executions (
+	id INTEGER PRIMARY KEY,
+	public_id BLOB NOT NULL,         -- UUIDv7, 16 bytes
+	owner TEXT NOT NULL,
+	status INTEGER NOT NULL,         -- 0 queued 1 streaming 2 completed 3 failed 4 cancelled
+	model TEXT NOT NULL,
+	target TEXT,
+	prompt TEXT,
+	created_ms INTEGER NOT NULL,
+	started_ms INTEGER NOT NULL DEFAULT 0,
+	first_chunk_ms INTEGER NOT NULL DEFAULT 0,
+	finished_ms INTEGER NOT NULL DEFAULT 0,
+	next_index INTEGER NOT NULL DEFAULT 0, -- exact once ended
+	packed INTEGER NOT NULL DEFAULT 0,     -- first index that is in no segment
+	attempts INTEGER NOT NULL DEFAULT 0,
+	error_code TEXT,
+	idempotency_key TEXT,
+	request_hash BLOB,
+	input_tokens INTEGER,
+	output_tokens INTEGER,
+	cost_pusd INTEGER,               -- millionths of a millionth of a dollar
+	lease_node TEXT,
+	lease_until INTEGER,
+	metadata TEXT                    -- last: long, and rarely read in lists
+) STRICT;
+CREATE UNIQUE INDEX executions_public ON executions (public_id);
+CREATE INDEX executions_owner ON executions (owner, public_id);
+CREATE INDEX executions_owner_status ON executions (owner, status, public_id);
+CREATE INDEX executions_status ON executions (status, public_id);
+CREATE UNIQUE INDEX executions_idempotency ON executions (owner, idempotency_key)
+	WHERE idempotency_key IS NOT NULL;
+CREATE INDEX executions_live ON executions (id)
+	WHERE status < 2 OR packed < next_index;
+
+-- The normalised request: apart, so that it is written once and lists are thin.
+CREATE TABLE requests (
+	execution INTEGER PRIMARY KEY,   -- executions.id
+	request TEXT NOT NULL
+) STRICT;
+
+-- Live chunks of all executions in the order of commits: blocks of a few
+-- neighbours each (store/sqlite_block.h). The only keys are the sequence.
+CREATE TABLE chunks (
+	seq INTEGER PRIMARY KEY,         -- of the block's first chunk
+	n INTEGER NOT NULL,              -- chunks in the block, seq … seq + n - 1
+	block BLOB NOT NULL
+) STRICT;
+
+-- The indexed form: id = execution << 24 | index of the first chunk.
+CREATE TABLE segments (
+	id INTEGER PRIMARY KEY,
+	n INTEGER NOT NULL,
+	codec INTEGER NOT NULL,          -- 0 plain, 1 in a zstd frame
+	raw_bytes INTEGER NOT NULL,
+	payload BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE keys (
+	id INTEGER PRIMARY KEY,
+	public_id BLOB NOT NULL UNIQUE,
+	label TEXT NOT NULL,
+	owner TEXT NOT NULL,
+	hint TEXT NOT NULL,
+	scopes INTEGER NOT NULL,
+	hash BLOB NOT NULL UNIQUE,       -- SHA-256 of the secret
+	created_ms INTEGER NOT NULL,
+	expires_ms INTEGER NOT NULL DEFAULT 0,
+	revoked_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE prompts (
+	id INTEGER PRIMARY KEY,
+	owner TEXT NOT NULL,
+	name TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	created_ms INTEGER NOT NULL,
+	body TEXT NOT NULL,
+	UNIQUE (owner, name, version)
+) STRICT;
