@@ -1,0 +1,40 @@
+#include "store/sqlite.h"
+
+#include "store/sqlite_internal.h"
+
+static const struct engine sqlite = {
+	.name = "sqlite",
+	.accepts = sqlite_accepts,
+	.open = sqlite_open,
+	.open_reader = sqlite_open_reader,
+	.close = sqlite_close,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.execution_insert = sqlite_execution_insert,
+	.execution_by_key = sqlite_execution_by_key,
+	.execution_start = sqlite_execution_start,
+	.execution_end = sqlite_execution_end,
+	.execution_delete = sqlite_execution_delete,
+	.chunk_append = sqlite_chunk_append,
+	.segment_put = sqlite_segment_put,
+	.chunks_drop = sqlite_chunks_drop,
+	.key_insert = sqlite_key_insert,
+	.key_revoke = sqlite_key_revoke,
+	.prompt_insert = sqlite_prompt_insert,
+	.prompt_delete = sqlite_prompt_delete,
+	.tidy = sqlite_tidy,
+	.live_load = sqlite_live_load,
+	.keys_load = sqlite_keys_load,
+	.execution_get = sqlite_execution_get,
+	.execution_list = sqlite_execution_list,
+	.chunk_page = sqlite_chunk_page,
+	.prompt_get = sqlite_prompt_get,
+	.prompt_list = sqlite_prompt_list,
+	.stats = sqlite_stats,
+};
+
+const struct engine *sqlite_engine(void)
+{
+	return &sqlite;
+}

@@ -1,0 +1,230 @@
+/*
+ * sqlite_internal: what the files of the SQLite engine share.
+ *
+ * Used by: store/sqlite*.c alone.     Thread: the connection's.
+ */
+#ifndef STORE_SQLITE_INTERNAL_H
+#define STORE_SQLITE_INTERNAL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/buf.h"
+#include "store/engine.h"
+#include "store/sqlite_sql.h"
+
+/* "spol": PRAGMA application_id of every store. */
+#define SQLITE_STORE_ID 0x73706f6c
+
+/* A log's chunks are numbered below this: segments.id has room for it. */
+#define SQLITE_INDEX_BITS 24
+#define SQLITE_INDEX_LIMIT ((uint64_t)1 << SQLITE_INDEX_BITS)
+
+/* What a segment may unpack to, whatever its row says. */
+#define SQLITE_SEGMENT_MAX_BYTES ((size_t)64 << 20)
+
+/* How long the writer waits for a stranger's lock (a shell that looks), ms. */
+#define SQLITE_WRITER_WAIT_MS 2000
+
+struct sqlite_db {
+	struct engine_db base;
+	sqlite3 *db;
+	sqlite3_stmt *stmt[N_SQL]; /* NULL where not this connection's */
+	bool writer;
+	bool open;     /* between begin and commit or rollback */
+	enum err lost; /* why SQLite rolled it back under us; OK: it has not */
+	char *path;
+	int lock_fd; /* -1 for readers */
+
+	/* The writer's: the next numbers, and the block being filled. */
+	int64_t next_execution, next_seq;
+	struct buf block;
+	int64_t block_seq, block_ms;
+	uint32_t block_n;
+
+	/* Frames in the WAL, and how many were copied back already. */
+	int wal_frames, wal_copied;
+
+	void *unzip; /* ZSTD_DCtx, made when first needed */
+};
+
+/* --- sqlite_step.c: binding and stepping, one helper per shape --- */
+
+struct sqlite_value {
+	enum { SQL_IS_NULL, SQL_IS_INT, SQL_IS_TEXT, SQL_IS_BLOB } kind;
+	int64_t number;
+	const void *data; /* lent for the call */
+	size_t len;
+};
+
+#define SQL_INT(v)                                         \
+	{                                                  \
+		.kind = SQL_IS_INT, .number = (int64_t)(v) \
+	}
+#define SQL_BLOB(p, n)                                       \
+	{                                                    \
+		.kind = SQL_IS_BLOB, .data = (p), .len = (n) \
+	}
+#define SQL_CHARS(p, n)                                      \
+	{                                                    \
+		.kind = SQL_IS_TEXT, .data = (p), .len = (n) \
+	}
+#define SQL_TEXT(s) SQL_CHARS((s), (s) == NULL ? 0 : strlen(s))
+#define SQL_ID(id) SQL_BLOB((id)->byte, sizeof((id)->byte))
+
+/* The values of one statement, ended by themselves. */
+#define SQL_WITH(...)                                              \
+	(const struct sqlite_value[]){ __VA_ARGS__ },              \
+	    sizeof((const struct sqlite_value[]){ __VA_ARGS__ }) / \
+		sizeof(struct sqlite_value)
+#define SQL_NOTHING NULL, 0
+
+/* One row, lent. What it returns ends the walk when it is not OK. */
+typedef enum err sqlite_row_fn(void *arg, sqlite3_stmt *row);
+
+/*
+ * Ask a question that gives no rows. *${ret_changed}, when not NULL, is the
+ * number of rows it touched. Fails: ERR_CONFLICT, a key is taken.
+ */
+MUST_CHECK enum err sqlite_run(struct sqlite_db *d, enum sqlite_sql q,
+    const struct sqlite_value *v, size_t n, int *ret_changed);
+
+/* Ask for at most one row. Fails: ERR_NOT_FOUND. */
+MUST_CHECK enum err sqlite_one(struct sqlite_db *d, enum sqlite_sql q,
+    const struct sqlite_value *v, size_t n, sqlite_row_fn *on_row, void *arg);
+
+/* Ask for rows. on_row may say SQLITE_ENOUGH to end the walk with OK. */
+MUST_CHECK enum err sqlite_each(struct sqlite_db *d, enum sqlite_sql q,
+    const struct sqlite_value *v, size_t n, sqlite_row_fn *on_row, void *arg);
+#define SQLITE_ENOUGH ERR_CANCELLED
+
+/* SQLite's code in the house's words; fills d->base.why. */
+enum err sqlite_failed(struct sqlite_db *d, int code);
+
+/* Stored data that is not what was written. */
+enum err sqlite_corrupt(struct sqlite_db *d, const char *what);
+
+/* A copy of a column's text, or NULL for NULL. Fails: ERR_NOMEM. */
+MUST_CHECK enum err sqlite_text(
+    sqlite3_stmt *row, int column, char **ret, size_t *ret_len);
+
+/* --- sqlite_place.c: is the place fit, and is it ours alone --- */
+
+/*
+ * Where ${url} lies. Gives: *ret for free(). Fails: ERR_INPUT with why,
+ * ERR_NOMEM.
+ */
+MUST_CHECK enum err sqlite_place_path(
+    const char *url, char **ret, struct why *why);
+
+/*
+ * Look at the directory and the file, take the lock, and make the file when it
+ * is missing (*ret_made). Fails as store_open(), leaving all as it was.
+ */
+MUST_CHECK enum err sqlite_place_take(
+    const char *path, int *ret_lock_fd, bool *ret_made, struct why *why);
+
+/* Let the lock go; unlinks the file when ${made}, which a failed open does. */
+void sqlite_place_release(const char *path, int lock_fd, bool made);
+
+/* --- sqlite_read.c --- */
+
+struct sqlite_row {
+	struct execution e;
+	uint64_t packed;
+};
+
+/* Read the columns of COLUMNS into an empty ${ret}. */
+MUST_CHECK enum err sqlite_read_execution(
+    sqlite3_stmt *row, bool whole, struct sqlite_row *ret);
+
+/* Fill ${e}->request. */
+MUST_CHECK enum err sqlite_read_request(
+    struct sqlite_db *d, struct execution *e);
+
+/* --- sqlite_live.c: blocks of live chunks --- */
+
+/* Write the block that is being filled, if any. */
+MUST_CHECK enum err sqlite_live_flush(struct sqlite_db *d);
+
+/* Forget it. */
+void sqlite_live_discard(struct sqlite_db *d);
+
+struct sqlite_live_chunk {
+	int64_t row, seq;
+	struct chunk c;
+};
+
+/*
+ * Every live chunk in the order of commits, dead ones too; lends. ${arg}'s
+ * function may say SQLITE_ENOUGH.
+ */
+MUST_CHECK enum err sqlite_live_each(struct sqlite_db *d,
+    enum err (*on_chunk)(void *arg, const struct sqlite_live_chunk *c),
+    void *arg);
+
+/* --- the questions of store/engine.h, by file --- */
+
+/* sqlite_open.c */
+bool sqlite_accepts(const char *url);
+enum err sqlite_open(const struct store_options *options,
+    struct engine_db **ret, struct why *why);
+enum err sqlite_open_reader(const struct store_options *options,
+    struct engine_db **ret, struct why *why);
+void sqlite_close(struct engine_db *db);
+
+/* sqlite_write.c */
+enum err sqlite_begin(struct engine_db *db);
+enum err sqlite_commit(struct engine_db *db);
+void sqlite_rollback(struct engine_db *db);
+enum err sqlite_execution_insert(struct engine_db *db, struct execution *e);
+enum err sqlite_execution_by_key(struct engine_db *db, const char *owner,
+    const char *key, struct execution *ret);
+enum err sqlite_execution_start(struct engine_db *db, const struct execution *e,
+    const char *target, uint32_t attempt, int64_t started_ms);
+enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
+    const struct engine_end *end);
+enum err sqlite_execution_delete(
+    struct engine_db *db, const struct execution *e);
+enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
+    const struct engine_segment *s);
+
+/* sqlite_live.c */
+enum err sqlite_chunk_append(struct engine_db *db, const struct execution *e,
+    const struct chunk *c, int64_t *ret_seq);
+enum err sqlite_chunks_drop(struct engine_db *db, int64_t before,
+    uint32_t limit, uint32_t *ret_dropped);
+enum err sqlite_live_load(struct engine_db *db, const struct engine_live *to);
+
+/* sqlite_names.c: keys and prompts */
+enum err sqlite_key_insert(struct engine_db *db, const struct key *k);
+enum err sqlite_key_revoke(struct engine_db *db, const struct id *id,
+    const char *owner, int64_t revoked_ms);
+enum err sqlite_keys_load(struct engine_db *db, void *arg,
+    enum err (*on_key)(void *arg, const struct key *k));
+enum err sqlite_prompt_insert(struct engine_db *db, struct prompt *p);
+enum err sqlite_prompt_delete(
+    struct engine_db *db, const char *owner, const char *name);
+enum err sqlite_prompt_get(struct engine_db *db, const char *owner,
+    const char *name, uint32_t version, struct prompt *ret);
+enum err sqlite_prompt_list(struct engine_db *db, const char *owner,
+    const char *after, uint32_t limit, struct prompt *ret, uint32_t *ret_n);
+
+/* sqlite_read.c */
+enum err sqlite_execution_get(struct engine_db *db, const struct id *id,
+    const char *owner, struct execution *ret);
+enum err sqlite_execution_list(struct engine_db *db,
+    const struct query_filter *f, bool whole, struct execution *ret,
+    uint32_t *ret_n);
+
+/* sqlite_page.c */
+enum err sqlite_chunk_page(struct engine_db *db, const struct id *id,
+    const char *owner, const struct page_query *q, struct page *ret);
+
+/* sqlite_tidy.c */
+enum err sqlite_tidy(struct engine_db *db);
+void sqlite_stats(struct engine_db *db, struct engine_stats *ret);
+int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames);
+
+#endif

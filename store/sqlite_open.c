@@ -1,0 +1,383 @@
+#include "store/sqlite_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "store/base/clock.h"
+#include "store/migrate.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
+
+#define STR2(x) #x
+#define STR(x) STR2(x)
+
+/* What makes a new file a store: before the first table, before WAL. */
+static const char *const birth[] = {
+	"PRAGMA page_size=4096", /* a disk's and the kernel's unit */
+	/* so that a shrunken store can give room back piece by piece */
+	"PRAGMA auto_vacuum=INCREMENTAL",
+	/* by which the next open knows its own file */
+	"PRAGMA application_id=" STR(SQLITE_STORE_ID),
+};
+
+/* Every connection's, in order. */
+static const char *const both[] = {
+	"PRAGMA mmap_size=0",	 /* a disk error must be an error, no SIGBUS */
+	"PRAGMA foreign_keys=0", /* none are declared */
+	"PRAGMA temp_store=2",	 /* nothing beside the file */
+	"PRAGMA trusted_schema=0",
+};
+
+static const char *const writers[] = {
+	"PRAGMA journal_mode=WAL",
+	/* checkpoints are tidy()'s, between commits */
+	"PRAGMA wal_autocheckpoint=0",
+	/* a WAL that had to grow shrinks again */
+	"PRAGMA journal_size_limit=16777216",
+	"PRAGMA cache_size=-2000",
+};
+
+static const char *const readers[] = {
+	"PRAGMA wal_autocheckpoint=0",
+	"PRAGMA cache_size=-1000",
+	"PRAGMA query_only=1",
+};
+
+/* How long a reader waits for the moment in which a WAL is reset, ms. */
+#define READER_WAIT_MS 200
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+bool sqlite_accepts(const char *url)
+{
+	return strncmp(url, "sqlite:", 7) == 0 || strstr(url, "://") == NULL;
+}
+
+static enum err run_all(struct sqlite_db *d, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sqlite3_exec(d->db, list[i], NULL, NULL, NULL) != SQLITE_OK)
+			return sqlite_failed(
+			    d, sqlite3_extended_errcode(d->db));
+	return OK;
+}
+
+static enum err harden(struct sqlite_db *d)
+{
+	const struct {
+		int option, value;
+	} config[] = {
+		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },
+		{ SQLITE_DBCONFIG_DQS_DML, 0 },
+		{ SQLITE_DBCONFIG_DQS_DDL, 0 },
+		{ SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+		{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, d->writer ? 0 : 1 },
+	};
+
+	sqlite3_extended_result_codes(d->db, 1);
+	for (size_t i = 0; i < N(config); i++) {
+		int code = sqlite3_db_config(
+		    d->db, config[i].option, config[i].value, (int *)NULL);
+
+		if (code != SQLITE_OK)
+			return sqlite_failed(d, code);
+	}
+	sqlite3_limit(d->db, SQLITE_LIMIT_ATTACHED, 0);
+	sqlite3_busy_timeout(
+	    d->db, d->writer ? SQLITE_WRITER_WAIT_MS : READER_WAIT_MS);
+	return OK;
+}
+
+static enum err prepare_all(struct sqlite_db *d)
+{
+	for (int q = 0; q < N_SQL; q++) {
+		const struct sqlite_sql_text *t = sqlite_sql(q);
+
+		if (t->write && !d->writer)
+			continue;
+		if (sqlite3_prepare_v3(d->db, t->text, -1,
+			SQLITE_PREPARE_PERSISTENT, &d->stmt[q],
+			NULL) != SQLITE_OK)
+			return sqlite_failed(
+			    d, sqlite3_extended_errcode(d->db));
+	}
+	return OK;
+}
+
+/* One number, before the statements are there. */
+static enum err ask_number(struct sqlite_db *d, enum sqlite_sql q, int64_t *ret)
+{
+	sqlite3_stmt *s = NULL;
+	enum err rc = OK;
+
+	if (sqlite3_prepare_v2(d->db, sqlite_sql(q)->text, -1, &s, NULL) ==
+		SQLITE_OK &&
+	    sqlite3_step(s) == SQLITE_ROW)
+		*ret = sqlite3_column_int64(s, 0);
+	else
+		rc = sqlite_failed(d, sqlite3_extended_errcode(d->db));
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static enum err schema_version(void *arg, uint32_t *ret)
+{
+	struct sqlite_db *d = arg;
+	int64_t n = 0;
+	enum err rc;
+
+	rc = ask_number(d, SQL_SCHEMA_THERE, &n);
+	if (rc == OK && n > 0)
+		rc = ask_number(d, SQL_SCHEMA_VERSION, &n);
+	if (rc == OK)
+		*ret = (uint32_t)n;
+	return rc;
+}
+
+static enum err remember(
+    struct sqlite_db *d, uint32_t version, const struct schema_file *file)
+{
+	sqlite3_stmt *s = NULL;
+	enum err rc = OK;
+
+	if (sqlite3_prepare_v2(d->db, sqlite_sql(SQL_SCHEMA_APPLIED)->text, -1,
+		&s, NULL) != SQLITE_OK ||
+	    sqlite3_bind_int64(s, 1, version) != SQLITE_OK ||
+	    sqlite3_bind_text(s, 2, file->name, -1, SQLITE_STATIC) !=
+		SQLITE_OK ||
+	    sqlite3_bind_int64(s, 3, clock_wall_ms()) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_DONE)
+		rc = sqlite_failed(d, sqlite3_extended_errcode(d->db));
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static enum err schema_apply(
+    void *arg, uint32_t version, const struct schema_file *file)
+{
+	const char *const begin[] = { sqlite_sql(SQL_BEGIN)->text };
+	const char *const text[] = { file->text };
+	const char *const commit[] = { sqlite_sql(SQL_COMMIT)->text };
+	struct sqlite_db *d = arg;
+	enum err rc;
+
+	rc = run_all(d, begin, 1);
+	if (rc == OK)
+		rc = run_all(d, text, 1);
+	if (rc == OK)
+		rc = remember(d, version, file);
+	if (rc == OK)
+		rc = run_all(d, commit, 1);
+	if (!sqlite3_get_autocommit(d->db))
+		sqlite3_exec(
+		    d->db, sqlite_sql(SQL_ROLLBACK)->text, NULL, NULL, NULL);
+	return rc;
+}
+
+static enum err on_state(void *arg, sqlite3_stmt *row)
+{
+	struct sqlite_db *d = arg;
+	int64_t last = sqlite3_column_int64(row, 2);
+
+	d->next_execution = sqlite3_column_int64(row, 0);
+	d->next_seq = sqlite3_column_int64(row, 1);
+	if (d->next_execution <= last)
+		d->next_execution = last + 1;
+	return OK;
+}
+
+static enum err on_last_block(void *arg, sqlite3_stmt *row)
+{
+	struct sqlite_db *d = arg;
+	int64_t next =
+	    sqlite3_column_int64(row, 0) + sqlite3_column_int64(row, 1);
+
+	if (d->next_seq < next)
+		d->next_seq = next;
+	return OK;
+}
+
+/* Where the numbers go on. */
+static enum err read_state(struct sqlite_db *d)
+{
+	enum err rc;
+
+	rc = sqlite_one(d, SQL_STATE_GET, SQL_NOTHING, on_state, d);
+	if (rc == ERR_NOT_FOUND)
+		return sqlite_corrupt(d, "the table state is empty");
+	if (rc != OK)
+		return rc;
+	rc = sqlite_one(d, SQL_CHUNK_LAST, SQL_NOTHING, on_last_block, d);
+	return rc == ERR_NOT_FOUND ? OK : rc;
+}
+
+static enum err set_up_writer(
+    struct sqlite_db *d, const struct store_options *options, bool fresh)
+{
+	const char *const sync[] = { options->durability == STORE_NORMAL
+					 ? "PRAGMA synchronous=NORMAL"
+					 : "PRAGMA synchronous=FULL" };
+	const struct migrate_driver driver = {
+		.version = schema_version, .apply = schema_apply, .arg = d
+	};
+	enum err rc;
+
+	rc = harden(d);
+	if (rc == OK)
+		rc = run_all(d, both, N(both));
+	if (rc == OK)
+		rc = run_all(d, sync, 1);
+	if (rc == OK && fresh)
+		rc = run_all(d, birth, N(birth));
+	if (rc == OK)
+		rc = run_all(d, writers, N(writers));
+	if (rc == OK)
+		rc = migrate_run(
+		    schema_files, "schema/sqlite/", &driver, &d->base.why);
+	if (rc == OK)
+		rc = prepare_all(d);
+	if (rc == OK)
+		rc = read_state(d);
+	return rc;
+}
+
+static enum err set_up_reader(struct sqlite_db *d)
+{
+	enum err rc = harden(d);
+
+	if (rc == OK)
+		rc = run_all(d, both, N(both));
+	if (rc == OK)
+		rc = run_all(d, readers, N(readers));
+	if (rc == OK)
+		rc = prepare_all(d);
+	return rc;
+}
+
+static struct sqlite_db *connection_new(bool writer)
+{
+	struct sqlite_db *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->base.engine = sqlite_engine();
+	d->writer = writer;
+	d->lock_fd = -1;
+	buf_init(&d->block, SQLITE_SEGMENT_MAX_BYTES);
+	return d;
+}
+
+static void connection_free(struct sqlite_db *d)
+{
+	if (d == NULL)
+		return;
+	for (int q = 0; q < N_SQL; q++)
+		sqlite3_finalize(d->stmt[q]);
+	sqlite3_close(d->db);
+	buf_fini(&d->block);
+	ZSTD_freeDCtx(d->unzip);
+	free(d->path);
+	free(d);
+}
+
+static enum err connect(struct sqlite_db *d)
+{
+	int code = sqlite3_open_v2(d->path, &d->db,
+	    (d->writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
+		SQLITE_OPEN_NOMUTEX,
+	    NULL);
+
+	return code == SQLITE_OK ? OK : sqlite_failed(d, code);
+}
+
+/* Is there nothing in the file yet (made now, or at a first open that fell)? */
+static enum err is_fresh(struct sqlite_db *d, bool *ret)
+{
+	int64_t pages = 0;
+	enum err rc = ask_number(d, SQL_PAGES, &pages);
+
+	if (rc == OK)
+		*ret = pages == 0;
+	return rc;
+}
+
+enum err sqlite_open(const struct store_options *options,
+    struct engine_db **ret, struct why *why)
+{
+	struct sqlite_db *d = connection_new(true);
+	bool made = false, fresh = false;
+	char *path = NULL;
+	int lock_fd = -1;
+	enum err rc;
+
+	if (d == NULL)
+		return ERR_NOMEM;
+	rc = sqlite_place_path(options->url, &d->path, &d->base.why);
+	if (rc == OK)
+		path = strdup(d->path);
+	if (rc == OK && path == NULL)
+		rc = ERR_NOMEM;
+	if (rc == OK)
+		rc = sqlite_place_take(d->path, &lock_fd, &made, &d->base.why);
+	if (rc == OK)
+		rc = connect(d);
+	if (rc == OK)
+		rc = is_fresh(d, &fresh);
+	if (rc == OK)
+		rc = set_up_writer(d, options, fresh);
+	if (rc != OK) {
+		if (why != NULL)
+			*why = d->base.why;
+		/* SQLite lets go of the file first, then the lock. */
+		connection_free(d);
+		sqlite_place_release(path, lock_fd, made);
+		free(path);
+		return rc;
+	}
+	free(path);
+	d->lock_fd = lock_fd;
+	sqlite3_wal_hook(d->db, sqlite_tidy_committed, d);
+	*ret = &d->base;
+	return OK;
+}
+
+enum err sqlite_open_reader(const struct store_options *options,
+    struct engine_db **ret, struct why *why)
+{
+	struct sqlite_db *d = connection_new(false);
+	enum err rc;
+
+	if (d == NULL)
+		return ERR_NOMEM;
+	rc = sqlite_place_path(options->url, &d->path, &d->base.why);
+	if (rc == OK)
+		rc = connect(d);
+	if (rc == OK)
+		rc = set_up_reader(d);
+	if (rc != OK) {
+		if (why != NULL)
+			*why = d->base.why;
+		connection_free(d);
+		return rc;
+	}
+	*ret = &d->base;
+	return OK;
+}
+
+void sqlite_close(struct engine_db *db)
+{
+	struct sqlite_db *d = (struct sqlite_db *)db;
+	char *path;
+	int lock_fd;
+
+	if (d == NULL)
+		return;
+	path = d->path;
+	lock_fd = d->lock_fd;
+	d->path = NULL;
+	connection_free(d);
+	sqlite_place_release(path, lock_fd, false);
+	free(path);
+}

@@ -1,0 +1,205 @@
+#include "store/sqlite_internal.h"
+
+#include <string.h>
+
+/* How far an id's stamp and created_ms may lie apart: the same clock, ms. */
+#define STAMP_SLACK_MS 60000
+
+/* The columns of COLUMNS in sqlite_sql.c. */
+enum {
+	C_ID,
+	C_PUBLIC_ID,
+	C_OWNER,
+	C_STATUS,
+	C_MODEL,
+	C_TARGET,
+	C_PROMPT,
+	C_CREATED_MS,
+	C_STARTED_MS,
+	C_FIRST_CHUNK_MS,
+	C_FINISHED_MS,
+	C_NEXT_INDEX,
+	C_ATTEMPTS,
+	C_ERROR_CODE,
+	C_IDEMPOTENCY_KEY,
+	C_REQUEST_HASH,
+	C_PACKED,
+	C_METADATA,
+};
+
+static enum err read_texts(sqlite3_stmt *row, bool whole, struct execution *e)
+{
+	const struct {
+		int column;
+		char **to;
+	} texts[] = {
+		{ C_OWNER, &e->owner },
+		{ C_MODEL, &e->model },
+		{ C_TARGET, &e->target },
+		{ C_PROMPT, &e->prompt },
+		{ C_ERROR_CODE, &e->error_code },
+		{ C_IDEMPOTENCY_KEY, &e->idempotency_key },
+	};
+	enum err rc = OK;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == OK;
+	     i++)
+		rc = sqlite_text(row, texts[i].column, texts[i].to, NULL);
+	if (rc == OK && whole)
+		rc = sqlite_text(
+		    row, C_METADATA, &e->metadata, &e->metadata_len);
+	return rc;
+}
+
+enum err sqlite_read_execution(
+    sqlite3_stmt *row, bool whole, struct sqlite_row *ret)
+{
+	int64_t status = sqlite3_column_int64(row, C_STATUS);
+	struct execution e = {
+		.row = sqlite3_column_int64(row, C_ID),
+		.status = (enum execution_status)status,
+		.created_ms = sqlite3_column_int64(row, C_CREATED_MS),
+		.started_ms = sqlite3_column_int64(row, C_STARTED_MS),
+		.first_chunk_ms = sqlite3_column_int64(row, C_FIRST_CHUNK_MS),
+		.finished_ms = sqlite3_column_int64(row, C_FINISHED_MS),
+		.next_index = (uint64_t)sqlite3_column_int64(row, C_NEXT_INDEX),
+		.attempts = (uint32_t)sqlite3_column_int64(row, C_ATTEMPTS),
+	};
+	const void *hash;
+	enum err rc;
+
+	if (sqlite3_column_bytes(row, C_PUBLIC_ID) != sizeof(e.id.byte) ||
+	    status < 0 || status >= EXECUTION_STATUSES)
+		return ERR_CORRUPT;
+	memcpy(e.id.byte, sqlite3_column_blob(row, C_PUBLIC_ID),
+	    sizeof(e.id.byte));
+	hash = sqlite3_column_blob(row, C_REQUEST_HASH);
+	if (hash != NULL &&
+	    sqlite3_column_bytes(row, C_REQUEST_HASH) == DIGEST_BYTES)
+		memcpy(e.request_hash, hash, DIGEST_BYTES);
+	rc = read_texts(row, whole, &e);
+	if (rc != OK) {
+		execution_fini(&e);
+		return rc;
+	}
+	ret->e = e;
+	ret->packed = (uint64_t)sqlite3_column_int64(row, C_PACKED);
+	return OK;
+}
+
+static enum err on_request(void *arg, sqlite3_stmt *row)
+{
+	struct execution *e = arg;
+
+	return sqlite_text(row, 0, &e->request, &e->request_len);
+}
+
+enum err sqlite_read_request(struct sqlite_db *d, struct execution *e)
+{
+	enum err rc;
+
+	rc = sqlite_one(
+	    d, SQL_REQUEST_GET, SQL_WITH(SQL_INT(e->row)), on_request, e);
+	return rc == ERR_NOT_FOUND ? OK : rc;
+}
+
+struct reading {
+	struct sqlite_db *d;
+	bool whole;
+	struct execution *list;
+	uint32_t n, limit;
+};
+
+static enum err on_execution(void *arg, sqlite3_stmt *row)
+{
+	struct reading *to = arg;
+	struct sqlite_row r = { 0 };
+	enum err rc;
+
+	if (to->n == to->limit)
+		return SQLITE_ENOUGH;
+	rc = sqlite_read_execution(row, to->whole, &r);
+	if (rc == ERR_CORRUPT)
+		rc = sqlite_corrupt(to->d, "an execution is broken");
+	if (rc == OK && to->whole)
+		rc = sqlite_read_request(to->d, &r.e);
+	if (rc != OK) {
+		execution_fini(&r.e);
+		return rc;
+	}
+	to->list[to->n++] = r.e;
+	return OK;
+}
+
+enum err sqlite_execution_get(struct engine_db *db, const struct id *id,
+    const char *owner, struct execution *ret)
+{
+	struct reading to = { .d = (struct sqlite_db *)db,
+		.whole = true,
+		.list = ret,
+		.limit = 1 };
+
+	return sqlite_one(to.d, SQL_EXECUTION_GET,
+	    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_execution, &to);
+}
+
+/* The least id of ${ms}: UUIDv7 begins with its milliseconds. */
+static struct id id_at(int64_t ms)
+{
+	struct id id = { { 0 } };
+
+	if (ms < 0)
+		ms = 0;
+	for (int i = 0; i < 6; i++)
+		id.byte[i] = (uint8_t)((uint64_t)ms >> (40 - 8 * i));
+	return id;
+}
+
+/* Between which ids to walk: the times narrow it, the cursor too. */
+static void id_range(
+    const struct query_filter *f, struct id *low, struct id *high)
+{
+	memset(low, 0, sizeof(*low));
+	memset(high, 0xff, sizeof(*high));
+	if (f->since_ms > 0)
+		*low = id_at(f->since_ms - STAMP_SLACK_MS);
+	if (f->until_ms > 0)
+		*high = id_at(f->until_ms + STAMP_SLACK_MS);
+	if (f->after == NULL)
+		return;
+	if (f->oldest_first && memcmp(f->after, low, sizeof(*low)) > 0)
+		*low = *f->after;
+	if (!f->oldest_first && memcmp(f->after, high, sizeof(*high)) < 0)
+		*high = *f->after;
+}
+
+enum err sqlite_execution_list(struct engine_db *db,
+    const struct query_filter *f, bool whole, struct execution *ret,
+    uint32_t *ret_n)
+{
+	struct reading to = { .d = (struct sqlite_db *)db,
+		.whole = whole,
+		.list = ret,
+		.limit = f->limit };
+	int q = SQL_LIST + (f->owner != NULL ? SQL_LIST_OWNER - SQL_LIST : 0) +
+		(f->status >= 0 ? SQL_LIST_STATUS - SQL_LIST : 0) +
+		(f->oldest_first ? SQL_LIST_ASC - SQL_LIST : 0);
+	/* Each statement has as many as the last one it names. */
+	size_t n = f->status >= 0 ? 7 : f->owner != NULL ? 6 : 5;
+	struct id low, high;
+	enum err rc;
+
+	id_range(f, &low, &high);
+	rc = sqlite_each(to.d, (enum sqlite_sql)q,
+	    (const struct sqlite_value[]){ SQL_ID(&low), SQL_ID(&high),
+		SQL_INT(f->since_ms),
+		SQL_INT(f->until_ms > 0 ? f->until_ms : INT64_MAX),
+		SQL_INT(f->limit), SQL_TEXT(f->owner), SQL_INT(f->status) },
+	    n, on_execution, &to);
+	if (rc == OK)
+		*ret_n = to.n;
+	else
+		while (to.n > 0)
+			execution_fini(&ret[--to.n]);
+	return rc;
+}

@@ -1,0 +1,186 @@
+#include "store/sqlite_sql.h"
+
+#include "store/base/log.h"
+
+/* As sqlite_read_execution() takes them, plus packed. */
+#define COLUMNS                                                             \
+	"id, public_id, owner, status, model, target, prompt, created_ms, " \
+	"started_ms, first_chunk_ms, finished_ms, next_index, attempts, "   \
+	"error_code, idempotency_key, request_hash, packed, metadata"
+
+/*
+ * ?1 and ?2 the ids between which it lies, ?3 and ?4 the creation times,
+ * ?5 how many, ?6 owner, ?7 status.
+ */
+#define LIST(which, order)                                                \
+	{                                                                 \
+		.text = "SELECT " COLUMNS " FROM executions WHERE " which \
+			"public_id > ?1 AND public_id < ?2 "              \
+			"AND created_ms >= ?3 AND created_ms < ?4 "       \
+			"ORDER BY public_id " order " LIMIT ?5",          \
+		.hot = true                                               \
+	}
+
+static const struct sqlite_sql_text texts[] = {
+	[SQL_BEGIN] = { "BEGIN IMMEDIATE", .write = true },
+	[SQL_BEGIN_READ] = { "BEGIN" },
+	[SQL_COMMIT] = { "COMMIT" },
+	[SQL_ROLLBACK] = { "ROLLBACK" },
+	/* These and BEGIN, COMMIT are also asked before the rest is prepared. */
+	[SQL_SCHEMA_THERE] = { "SELECT count(*) FROM sqlite_schema "
+			       "WHERE type = 'table' "
+			       "AND name = 'schema_version'",
+	    .write = true },
+	[SQL_SCHEMA_VERSION] = { "SELECT coalesce(max(version), 0) "
+				 "FROM schema_version",
+	    .write = true },
+	[SQL_SCHEMA_APPLIED] = { "INSERT INTO schema_version "
+				 "(version, name, applied_ms) "
+				 "VALUES (?1, ?2, ?3)",
+	    .write = true },
+	[SQL_PAGES] = { "PRAGMA page_count" },
+	[SQL_STATE_GET] = { "SELECT next_execution, next_seq, "
+			    "(SELECT max(id) FROM executions) "
+			    "FROM state WHERE id = 1",
+	    .write = true, .hot = true },
+	[SQL_STATE_EXECUTION] = { "UPDATE state SET next_execution = ?1 "
+				  "WHERE id = 1 AND next_execution < ?1",
+	    .write = true, .hot = true },
+	[SQL_STATE_SEQ] = { "UPDATE state SET next_seq = ?1 "
+			    "WHERE id = 1 AND next_seq < ?1",
+	    .write = true, .hot = true },
+	[SQL_CHUNK_LAST] = { "SELECT seq, n FROM chunks "
+			     "WHERE seq > 0 ORDER BY seq DESC LIMIT 1",
+	    .write = true, .hot = true },
+	[SQL_EXECUTION_INSERT] = { "INSERT INTO executions (id, public_id, "
+				   "owner, status, model, target, prompt, "
+				   "created_ms, idempotency_key, request_hash) "
+				   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+				   "?9, ?10)",
+	    .write = true, .hot = true },
+	[SQL_REQUEST_INSERT] = { "INSERT INTO requests (execution, request) "
+				 "VALUES (?1, ?2)",
+	    .write = true, .hot = true },
+	[SQL_EXECUTION_BY_KEY] = { "SELECT id, public_id, status, request_hash "
+				   "FROM executions "
+				   "WHERE owner = ?1 AND idempotency_key = ?2 "
+				   "AND idempotency_key IS NOT NULL",
+	    .write = true, .hot = true },
+	[SQL_EXECUTION_START] = { "UPDATE executions SET status = 1, "
+				  "target = ?2, attempts = ?3, started_ms = "
+				  "CASE started_ms WHEN 0 THEN ?4 "
+				  "ELSE started_ms END "
+				  "WHERE id = ?1 AND status < 2",
+	    .write = true, .hot = true },
+	[SQL_EXECUTION_END] = { "UPDATE executions SET status = ?2, "
+				"finished_ms = ?3, first_chunk_ms = ?4, "
+				"next_index = ?5, error_code = ?6, "
+				"metadata = ?7 WHERE id = ?1 AND status < 2",
+	    .write = true, .hot = true },
+	[SQL_EXECUTION_DELETE] = { "DELETE FROM executions WHERE id = ?1",
+	    .write = true, .hot = true },
+	[SQL_REQUEST_DELETE] = { "DELETE FROM requests WHERE execution = ?1",
+	    .write = true, .hot = true },
+	[SQL_SEGMENTS_DELETE] = { "DELETE FROM segments "
+				  "WHERE id >= ?1 AND id < ?2",
+	    .write = true, .hot = true },
+	[SQL_CHUNK_APPEND] = { "INSERT INTO chunks (seq, n, block) "
+			       "VALUES (?1, ?2, ?3)",
+	    .write = true, .hot = true },
+	[SQL_CHUNK_OLDEST] = { "SELECT seq, n FROM chunks "
+			       "WHERE seq < ?1 ORDER BY seq LIMIT ?2",
+	    .write = true, .hot = true },
+	[SQL_CHUNK_DROP] = { "DELETE FROM chunks WHERE seq <= ?1",
+	    .write = true, .hot = true },
+	[SQL_SEGMENT_PUT] = { "INSERT INTO segments (id, n, codec, raw_bytes, "
+			      "payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+	    .write = true, .hot = true },
+	[SQL_EXECUTION_PACKED] = { "UPDATE executions SET packed = ?3, "
+				   "next_index = max(next_index, ?3) "
+				   "WHERE id = ?1 AND packed = ?2",
+	    .write = true, .hot = true },
+	[SQL_KEY_INSERT] = { "INSERT INTO keys (public_id, label, owner, hint, "
+			     "scopes, hash, created_ms, expires_ms, "
+			     "revoked_ms) "
+			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	    .write = true, .hot = true },
+	[SQL_KEY_REVOKE] = { "UPDATE keys SET revoked_ms = CASE revoked_ms "
+			     "WHEN 0 THEN ?3 ELSE revoked_ms END "
+			     "WHERE public_id = ?1 "
+			     "AND (?2 IS NULL OR owner = ?2)",
+	    .write = true, .hot = true },
+	[SQL_KEYS] = { "SELECT public_id, label, owner, hint, scopes, hash, "
+		       "created_ms, expires_ms, revoked_ms FROM keys "
+		       "ORDER BY id",
+	    .write = true },
+	[SQL_PROMPT_INSERT] = { "INSERT INTO prompts (owner, name, version, "
+				"created_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+	    .write = true, .hot = true },
+	[SQL_PROMPT_VERSION] = { "SELECT version FROM prompts "
+				 "WHERE owner = ?1 AND name = ?2 "
+				 "ORDER BY version DESC LIMIT 1",
+	    .write = true, .hot = true },
+	[SQL_PROMPT_DELETE] = { "DELETE FROM prompts "
+				"WHERE owner = ?1 AND name = ?2",
+	    .write = true, .hot = true },
+	/* It walks a small partial index from end to end, and says SCAN. */
+	[SQL_LIVE_EXECUTIONS] = { "SELECT " COLUMNS " FROM executions "
+				  "INDEXED BY executions_live "
+				  "WHERE status < 2 OR packed < next_index "
+				  "ORDER BY id",
+	    .write = true },
+	[SQL_LIVE_CHUNKS] = { "SELECT seq, n, block FROM chunks ORDER BY seq" },
+	[SQL_FREE_PAGES] = { "PRAGMA freelist_count", .write = true },
+	[SQL_VACUUM_SOME] = { "PRAGMA incremental_vacuum(256)", .write = true },
+	[SQL_EXECUTION_GET] = { "SELECT " COLUMNS " FROM executions "
+				"WHERE public_id = ?1 "
+				"AND (?2 IS NULL OR owner = ?2)",
+	    .hot = true },
+	[SQL_REQUEST_GET] = { "SELECT request FROM requests "
+			      "WHERE execution = ?1",
+	    .hot = true },
+	[SQL_LIST] = LIST("", "DESC"),
+	[SQL_LIST_ASC] = LIST("", "ASC"),
+	[SQL_LIST_STATUS] = LIST("status = ?7 AND ", "DESC"),
+	[SQL_LIST_STATUS_ASC] = LIST("status = ?7 AND ", "ASC"),
+	[SQL_LIST_OWNER] = LIST("owner = ?6 AND ", "DESC"),
+	[SQL_LIST_OWNER_ASC] = LIST("owner = ?6 AND ", "ASC"),
+	[SQL_LIST_OWNER_STATUS] =
+	    LIST("owner = ?6 AND status = ?7 AND ", "DESC"),
+	[SQL_LIST_OWNER_STATUS_ASC] =
+	    LIST("owner = ?6 AND status = ?7 AND ", "ASC"),
+	[SQL_PAGE_HEAD] = { "SELECT id, status, created_ms, next_index, "
+			    "packed, attempts, metadata FROM executions "
+			    "WHERE public_id = ?1 "
+			    "AND (?2 IS NULL OR owner = ?2)",
+	    .hot = true },
+	/* The segment that begins last at or before a place. */
+	[SQL_SEGMENT_AT] = { "SELECT id FROM segments "
+			     "WHERE id >= ?1 AND id <= ?2 "
+			     "ORDER BY id DESC LIMIT 1",
+	    .hot = true },
+	[SQL_SEGMENTS_FROM] = { "SELECT id, n, codec, raw_bytes, payload "
+				"FROM segments WHERE id >= ?1 AND id < ?2 "
+				"ORDER BY id",
+	    .hot = true },
+	[SQL_PROMPT_GET] = { "SELECT owner, name, version, body, created_ms "
+			     "FROM prompts WHERE owner = ?1 AND name = ?2 "
+			     "AND (?3 = 0 OR version = ?3) "
+			     "ORDER BY version DESC LIMIT 1",
+	    .hot = true },
+	[SQL_PROMPT_LIST] = { "SELECT owner, name, version, body, created_ms "
+			      "FROM prompts AS p "
+			      "WHERE owner = ?1 AND name > ?2 AND version = "
+			      "(SELECT max(version) FROM prompts AS q "
+			      "WHERE q.owner = p.owner AND q.name = p.name) "
+			      "ORDER BY name LIMIT ?3",
+	    .hot = true },
+};
+_Static_assert(
+    sizeof(texts) / sizeof(texts[0]) == N_SQL, "a question without text");
+
+const struct sqlite_sql_text *sqlite_sql(enum sqlite_sql q)
+{
+	ASSERT((unsigned)q < N_SQL);
+	return &texts[q];
+}

@@ -1,0 +1,96 @@
+#include "store/sqlite_internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* A frame of the WAL is a page and 24 bytes. */
+#define FRAME_BYTES (4096 + 24)
+
+/* Copy back once this much is new in the WAL; insist once it is this long. */
+#define COPY_FRAMES ((4 << 20) / FRAME_BYTES)
+#define INSIST_MS 100
+#define RESTART_FRAMES ((32 << 20) / FRAME_BYTES)
+
+/* Give pages back when this many are free, and a quarter of the file is. */
+#define FREE_PAGES 1024
+
+int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames)
+{
+	struct sqlite_db *d = arg;
+
+	(void)db;
+	(void)name;
+	/* Shorter than before: it began again from its start. */
+	if (frames < d->wal_frames)
+		d->wal_copied = 0;
+	d->wal_frames = frames;
+	return SQLITE_OK;
+}
+
+static enum err on_number(void *arg, sqlite3_stmt *row)
+{
+	int64_t *n = arg;
+
+	*n = sqlite3_column_int64(row, 0);
+	return OK;
+}
+
+/* A store that shrank gives room back, 1 MiB at a time. */
+static enum err vacuum_some(struct sqlite_db *d)
+{
+	int64_t unused = 0, pages = 0;
+	enum err rc;
+
+	rc = sqlite_one(d, SQL_FREE_PAGES, SQL_NOTHING, on_number, &unused);
+	if (rc == OK)
+		rc = sqlite_one(d, SQL_PAGES, SQL_NOTHING, on_number, &pages);
+	if (rc != OK || unused < FREE_PAGES || unused < pages / 4)
+		return rc;
+	return sqlite_run(d, SQL_VACUUM_SOME, SQL_NOTHING, NULL);
+}
+
+enum err sqlite_tidy(struct engine_db *db)
+{
+	struct sqlite_db *d = (struct sqlite_db *)db;
+	bool insist = d->wal_frames >= RESTART_FRAMES;
+	int in_log = 0, copied = 0, code;
+
+	if (d->wal_frames - d->wal_copied < COPY_FRAMES)
+		return OK;
+	/*
+	 * PASSIVE waits for nobody. TRUNCATE waits for readers, who hold a
+	 * snapshot for a page at most; those that come while all is copied
+	 * do not hold it up.
+	 */
+	sqlite3_busy_timeout(d->db, insist ? INSIST_MS : 0);
+	code = sqlite3_wal_checkpoint_v2(d->db, NULL,
+	    insist ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+	    &in_log, &copied);
+	sqlite3_busy_timeout(d->db, SQLITE_WRITER_WAIT_MS);
+	if (code != SQLITE_OK && code != SQLITE_BUSY)
+		return sqlite_failed(d, sqlite3_extended_errcode(d->db));
+	if (copied >= 0)
+		d->wal_copied = copied;
+	if (in_log >= 0)
+		d->wal_frames = in_log;
+	return vacuum_some(d);
+}
+
+static uint64_t size_of(const char *path, const char *suffix)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	/* By name: a descriptor of the live file must never be closed. */
+	snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+void sqlite_stats(struct engine_db *db, struct engine_stats *ret)
+{
+	const struct sqlite_db *d = (const struct sqlite_db *)db;
+
+	ret->db_bytes = size_of(d->path, "");
+	ret->wal_bytes = size_of(d->path, "-wal");
+}
