@@ -34,12 +34,17 @@ static enum err on_head(void *arg, sqlite3_stmt *row)
 	return buf_state(&p->page.metadata);
 }
 
+static size_t page_max(const struct paging *p)
+{
+	return p->q->max_bytes < PAGE_MAX_BYTES ? p->q->max_bytes
+						: PAGE_MAX_BYTES;
+}
+
 /* May a chunk of ${size} packed bytes still come onto the page? */
 static bool has_room(const struct paging *p, size_t size)
 {
 	const struct page *page = &p->page;
-	size_t max =
-	    p->q->max_bytes < PAGE_MAX_BYTES ? p->q->max_bytes : PAGE_MAX_BYTES;
+	size_t max = page_max(p);
 
 	if (page->n >= p->q->limit || page->n >= PAGE_MAX_CHUNKS)
 		return false;
@@ -163,11 +168,13 @@ static enum err on_live(void *arg, const struct sqlite_live_chunk *c)
 	if (buf_state(&page->records) != OK)
 		return buf_state(&page->records);
 	/* Its size is known only now: take it back when it is too much. */
-	p->full = !has_room(p, 0) || page->records.len > p->q->max_bytes;
-	if (p->full && page->n > 0 && page->records.len > p->q->max_bytes)
+	if (page->n > 0 && page->records.len > page_max(p)) {
 		page->records.len = before;
-	else
+		p->full = true;
+	} else {
 		page->n++;
+		p->full = !has_room(p, 0);
+	}
 	return OK;
 }
 

@@ -1022,7 +1022,7 @@ static void the_log_of_changes_stays_small(void **state)
 		assert_ok(OF(f->w)->tidy(f->w));
 	}
 	OF(f->w)->stats(f->w, &stats);
-	assert_true(stats.db_bytes > 4 << 20);
+	assert_true(stats.db_bytes > 2 << 20);
 	assert_true(stats.wal_bytes < 8 << 20);
 }
 
