@@ -92,6 +92,7 @@ struct engine {
 
 	/* --- the writer's; between begin and commit unless said --- */
 
+	/* ERR_BUSY: a stranger's program holds the file; later may work. */
 	enum err (*begin)(struct engine_db *db);
 	/*
 	 * A commit that failed is rolled back as far as the engine can tell;
@@ -108,7 +109,10 @@ struct engine {
 	/* ERR_NOT_FOUND. Fills id, row, status, request_hash. */
 	enum err (*execution_by_key)(struct engine_db *db, const char *owner,
 	    const char *key, struct execution *ret);
-	/* An attempt begins: status streaming. */
+	/*
+	 * An attempt begins: status streaming; started_ms stays that of the
+	 * first. ERR_CONFLICT when it has ended already.
+	 */
 	enum err (*execution_start)(struct engine_db *db,
 	    const struct execution *e, const char *target, uint32_t attempt,
 	    int64_t started_ms);
@@ -120,19 +124,23 @@ struct engine {
 	    struct engine_db *db, const struct execution *e);
 	/*
 	 * One live row at ${c}->index, which must be the next one (the caller
-	 * holds the count). *${ret_seq} grows with every call.
+	 * holds the count). *${ret_seq} grows with every call. ERR_LIMIT: the
+	 * log is as long as a log may be (2^24 chunks), or the chunk as large.
 	 */
 	enum err (*chunk_append)(struct engine_db *db,
 	    const struct execution *e, const struct chunk *c, int64_t *ret_seq);
 	/*
 	 * Rows [first, first + n) are from now on in this segment;
-	 * execution.packed becomes first + n.
+	 * execution.packed becomes first + n. ERR_CONFLICT: it was not first.
 	 */
 	enum err (*segment_put)(struct engine_db *db, const struct execution *e,
 	    const struct engine_segment *s);
 	/*
 	 * Delete at most ${limit} live rows with seq < ${before}, oldest
-	 * first: all of them are in segments or belong to nobody.
+	 * first: all of them are in segments or belong to nobody. They may lie
+	 * in blocks of up to 100 and go with their whole block: a few just
+	 * below ${before} may stay till later, and a ${limit} below 100 may be
+	 * passed by that. 0 dropped: no more to drop now.
 	 */
 	enum err (*chunks_drop)(struct engine_db *db, int64_t before,
 	    uint32_t limit, uint32_t *ret_dropped);
@@ -162,7 +170,9 @@ struct engine {
 	    const struct query_filter *f, bool whole, struct execution *ret,
 	    uint32_t *ret_n);
 	/*
-	 * As query_page(), from segments and live rows alone. ERR_NOT_FOUND.
+	 * As query_page(), from segments and live rows alone: a page that
+	 * begins in segments ends with them at the latest; one that begins
+	 * beyond may read all live rows of the store. ERR_NOT_FOUND.
 	 */
 	enum err (*chunk_page)(struct engine_db *db, const struct id *id,
 	    const char *owner, const struct page_query *q, struct page *ret);

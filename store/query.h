@@ -36,9 +36,13 @@ MUST_CHECK enum err query_execution(struct query *q, const struct id *id,
 
 /* Which executions; each field empty or -1: any. Newest first. */
 struct query_filter {
-	const char *owner;	    /* NULL: anybody's */
-	int status;		    /* -1, or enum execution_status */
-	int64_t since_ms, until_ms; /* created in [since, until); 0: open */
+	const char *owner; /* NULL: anybody's */
+	int status;	   /* -1, or enum execution_status */
+	/*
+	 * Created in [since, until); 0: open. Found by the stamp in the id,
+	 * which is of the same minute as created_ms.
+	 */
+	int64_t since_ms, until_ms;
 	const struct id
 	    *after; /* the cursor: older than this; NULL: from the newest */
 	bool oldest_first; /* export: ascending, after means newer than */
