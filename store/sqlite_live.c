@@ -17,6 +17,7 @@
  * the first), content's length, metadata's length if any, both texts.
  */
 #define BLOCK_BYTES 480
+#define BLOCK_CHUNKS 100
 
 #define HAS_ATTEMPT 0x10
 #define HAS_META 0x20
@@ -95,7 +96,8 @@ enum err sqlite_chunk_append(struct engine_db *db, const struct execution *e,
 		return ERR_LIMIT;
 	}
 	if (d->block_n > 0 &&
-	    d->block.len + c->content_len + c->meta_len > BLOCK_BYTES) {
+	    (d->block_n == BLOCK_CHUNKS ||
+		d->block.len + c->content_len + c->meta_len > BLOCK_BYTES)) {
 		rc = sqlite_live_flush(d);
 		if (rc != OK)
 			return rc;

@@ -1,0 +1,623 @@
+/* What is SQLite's own: plans, bytes, places, refusals, damage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/engine.h"
+#include "store/sqlite.h"
+#include "store/sqlite_internal.h"
+
+#define assert_ok(expr) assert_int_equal((expr), OK)
+
+struct fixture {
+	char dir[64], path[128];
+	struct store_options options;
+	struct engine_db *w;
+};
+
+static const struct engine *eng(void)
+{
+	return sqlite_engine();
+}
+
+static void open_store(struct fixture *f)
+{
+	struct why why = { "" };
+	enum err rc = eng()->open(&f->options, &f->w, &why);
+
+	if (rc != OK)
+		fail_msg("open: %s: %s", err_name(rc), why.text);
+}
+
+static void close_store(struct fixture *f)
+{
+	eng()->close(f->w);
+	f->w = NULL;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	strcpy(f->dir, "/tmp/engine_sqlite_XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/store.db", f->dir);
+	f->options.url = f->path;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	close_store(f);
+	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static sqlite3 *handle(struct fixture *f)
+{
+	return ((struct sqlite_db *)f->w)->db;
+}
+
+/* Ask the connection under test directly. */
+static void sql(struct fixture *f, const char *text)
+{
+	char *message = NULL;
+
+	if (sqlite3_exec(handle(f), text, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s: %s", text, message);
+}
+
+static int64_t number(sqlite3 *db, const char *text)
+{
+	sqlite3_stmt *s = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_prepare_v2(db, text, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	n = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return n;
+}
+
+static struct execution insert(struct fixture *f)
+{
+	static char owner[] = "ann", model[] = "m", request[] = "{}";
+	struct execution e = { .id = id_new(),
+		.owner = owner,
+		.model = model,
+		.created_ms = 1000000,
+		.request = request,
+		.request_len = 2 };
+
+	assert_ok(eng()->execution_insert(f->w, &e));
+	return e;
+}
+
+static struct execution stored(struct fixture *f, uint64_t n_chunks)
+{
+	struct execution e;
+	int64_t seq;
+
+	assert_ok(eng()->begin(f->w));
+	e = insert(f);
+	for (uint64_t i = 0; i < n_chunks; i++) {
+		struct chunk c = { .index = i,
+			.attempt = 1,
+			.ts_ms = 1000000 + (int64_t)i,
+			.content = "thirty bytes of text in chunks",
+			.content_len = 30 };
+
+		assert_ok(eng()->chunk_append(f->w, &e, &c, &seq));
+	}
+	assert_ok(eng()->commit(f->w));
+	return e;
+}
+
+/* The whole of a file, for free(). */
+static char *slurp(const char *path, size_t *ret_len)
+{
+	FILE *in = fopen(path, "rb");
+	char *data = malloc(1 << 22);
+
+	assert_non_null(in);
+	*ret_len = fread(data, 1, 1 << 22, in);
+	fclose(in);
+	return data;
+}
+
+static void write_file(const char *path, const void *data, size_t len)
+{
+	FILE *out = fopen(path, "wb");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(data, 1, len, out), len);
+	fclose(out);
+}
+
+/* Opening fails with ${want} and leaves the file and its neighbours alone. */
+static void assert_refused(struct fixture *f, enum err want, const char *word)
+{
+	struct engine_db *db = NULL;
+	struct why why = { "" };
+	size_t len = 0, len_after = 0;
+	char *before = NULL, *after = NULL;
+	char lock[160];
+	struct stat st;
+	bool is_file = stat(f->path, &st) == 0 && S_ISREG(st.st_mode);
+
+	if (is_file)
+		before = slurp(f->path, &len);
+	assert_int_equal(eng()->open(&f->options, &db, &why), want);
+	assert_null(db);
+	if (strstr(why.text, word) == NULL)
+		fail_msg("want \"%s\", got \"%s\"", word, why.text);
+	if (is_file) {
+		after = slurp(f->path, &len_after);
+		assert_int_equal(len_after, len);
+		assert_memory_equal(after, before, len);
+	}
+	free(before);
+	free(after);
+	snprintf(lock, sizeof(lock), "%s-wal", f->path);
+	assert_int_equal(access(lock, F_OK), -1);
+}
+
+static void assert_no_lock_file(struct fixture *f)
+{
+	char lock[160];
+
+	snprintf(lock, sizeof(lock), "%s.lock", f->path);
+	assert_int_equal(access(lock, F_OK), -1);
+}
+
+/* --- statements --- */
+
+static void every_question_has_its_text(void **state)
+{
+	(void)state;
+	for (int q = 0; q < N_SQL; q++)
+		assert_non_null(sqlite_sql((enum sqlite_sql)q)->text);
+}
+
+static void no_hot_question_scans_a_table(void **state)
+{
+	struct fixture *f = *state;
+	int hot = 0;
+
+	open_store(f);
+	for (int q = 0; q < N_SQL; q++) {
+		const struct sqlite_sql_text *t =
+		    sqlite_sql((enum sqlite_sql)q);
+		char text[2048];
+		sqlite3_stmt *s = NULL;
+
+		if (!t->hot)
+			continue;
+		hot++;
+		snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s", t->text);
+		assert_int_equal(
+		    sqlite3_prepare_v2(handle(f), text, -1, &s, NULL),
+		    SQLITE_OK);
+		while (sqlite3_step(s) == SQLITE_ROW) {
+			const char *step =
+			    (const char *)sqlite3_column_text(s, 3);
+
+			if (strstr(step, "SCAN") != NULL ||
+			    strstr(step, "TEMP B-TREE") != NULL)
+				fail_msg("%s: %s", t->text, step);
+		}
+		sqlite3_finalize(s);
+	}
+	assert_true(hot > 25);
+}
+
+static void the_start_walks_only_the_index_of_what_lives(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3_stmt *s = NULL;
+	char text[2048];
+
+	open_store(f);
+	snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s",
+	    sqlite_sql(SQL_LIVE_EXECUTIONS)->text);
+	assert_int_equal(
+	    sqlite3_prepare_v2(handle(f), text, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	assert_non_null(strstr((const char *)sqlite3_column_text(s, 3),
+	    "USING INDEX executions_live"));
+	assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+	sqlite3_finalize(s);
+}
+
+/* --- bytes and settings --- */
+
+static void a_live_chunk_of_thirty_bytes_takes_at_most_46(void **state)
+{
+	enum { LOGS = 1000, ROUNDS = 100 };
+	struct fixture *f = *state;
+	struct execution *e = calloc(LOGS, sizeof(*e));
+	int64_t seq, pages, ms = 1000000;
+	double each;
+
+	f->options.durability = STORE_NORMAL;
+	open_store(f);
+	assert_ok(eng()->begin(f->w));
+	for (int i = 0; i < LOGS; i++)
+		e[i] = insert(f);
+	assert_ok(eng()->commit(f->w));
+	pages = number(handle(f), "PRAGMA page_count");
+	for (uint64_t k = 0; k < ROUNDS * LOGS; k++) {
+		struct chunk c = { .index = k / LOGS,
+			.attempt = 1,
+			.ts_ms = ms += k % 20 == 0,
+			.content = "thirty bytes of text in chunks",
+			.content_len = 30 };
+
+		if (k % 128 == 0) {
+			if (k > 0)
+				assert_ok(eng()->commit(f->w));
+			assert_ok(eng()->begin(f->w));
+		}
+		assert_ok(eng()->chunk_append(f->w, &e[k % LOGS], &c, &seq));
+	}
+	assert_ok(eng()->commit(f->w));
+	pages = number(handle(f), "PRAGMA page_count") - pages;
+	each = (double)pages * 4096 / (ROUNDS * LOGS);
+	print_message("%.1f bytes a live chunk\n", each);
+	assert_true(each <= 46);
+	assert_true(each > 30);
+	free(e);
+}
+
+static void a_new_store_is_its_owners_alone_and_set_up_safely(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	open_store(f);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(number(handle(f), "PRAGMA synchronous"), 2);
+	assert_int_equal(number(handle(f), "PRAGMA auto_vacuum"), 2);
+	assert_int_equal(number(handle(f), "PRAGMA page_size"), 4096);
+	assert_int_equal(number(handle(f), "PRAGMA wal_autocheckpoint"), 0);
+	assert_int_equal(number(handle(f), "PRAGMA mmap_size"), 0);
+	assert_int_equal(
+	    number(handle(f), "PRAGMA application_id"), SQLITE_STORE_ID);
+	assert_int_equal(
+	    number(handle(f), "SELECT max(version) FROM schema_version"), 1);
+	close_store(f);
+	f->options.durability = STORE_NORMAL;
+	open_store(f);
+	assert_int_equal(number(handle(f), "PRAGMA synchronous"), 1);
+}
+
+static void a_reader_cannot_write(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_db *r = NULL;
+
+	open_store(f);
+	assert_ok(eng()->open_reader(&f->options, &r, NULL));
+	assert_int_equal(sqlite3_exec(((struct sqlite_db *)r)->db,
+			     "DELETE FROM executions", NULL, NULL, NULL),
+	    SQLITE_READONLY);
+	eng()->close(r);
+}
+
+static void a_url_may_name_the_engine(void **state)
+{
+	struct fixture *f = *state;
+	char url[160];
+
+	assert_true(eng()->accepts("spool.db"));
+	assert_true(eng()->accepts("sqlite:x"));
+	assert_false(eng()->accepts("postgresql://x/y"));
+	snprintf(url, sizeof(url), "sqlite://%s", f->path);
+	f->options.url = url;
+	open_store(f);
+	assert_int_equal(access(f->path, F_OK), 0);
+}
+
+/* --- places --- */
+
+static void a_place_that_is_not_fit_is_named(void **state)
+{
+	struct fixture *f = *state;
+
+	strcat(f->path, "/deeper");
+	assert_refused(f, ERR_INPUT, "no directory");
+	f->options.url = f->dir;
+	assert_refused(f, ERR_INPUT, "not a regular file");
+	f->options.url = "";
+	assert_refused(f, ERR_INPUT, "path");
+	f->options.url = ":memory:";
+	assert_refused(f, ERR_INPUT, "path");
+	f->options.url = "/proc/spool.db";
+	assert_refused(f, ERR_INPUT, "");
+}
+
+static void a_text_file_is_refused_untouched(void **state)
+{
+	static const char text[] = "Dear diary, today I was not a database.\n";
+	struct fixture *f = *state;
+
+	write_file(f->path, text, sizeof(text) - 1);
+	assert_refused(f, ERR_CORRUPT, "not a spool store");
+	assert_no_lock_file(f);
+}
+
+static void anothers_database_is_refused_untouched(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "PRAGMA user_version=7; CREATE TABLE t(x);"
+			     "INSERT INTO t VALUES(1)",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	assert_refused(f, ERR_CORRUPT, "not a spool store");
+	assert_no_lock_file(f);
+}
+
+static void a_newer_store_is_refused_untouched(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	sql(f, "INSERT INTO schema_version VALUES (99, 'later', 0)");
+	close_store(f);
+	assert_refused(f, ERR_VERSION, "newer spool");
+	/* And by the program that knows it, nothing is lost. */
+	assert_int_equal(access(f->path, F_OK), 0);
+}
+
+static void an_empty_file_becomes_a_store(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f->path, "", 0);
+	open_store(f);
+	stored(f, 3);
+}
+
+static void a_first_open_that_fell_midway_is_gone_on_with(void **state)
+{
+	struct fixture *f = *state;
+	char text[80];
+	sqlite3 *db = NULL;
+
+	/* As after the birth pragmas, before the schema. */
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	snprintf(
+	    text, sizeof(text), "PRAGMA application_id=%d", SQLITE_STORE_ID);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	open_store(f);
+	stored(f, 3);
+}
+
+static void two_names_of_one_file_meet_at_one_lock(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_db *second = NULL;
+	struct store_options options = f->options;
+	char other[160];
+
+	open_store(f);
+	snprintf(other, sizeof(other), "%s/other.db", f->dir);
+	assert_int_equal(symlink(f->path, other), 0);
+	options.url = other;
+	assert_int_equal(eng()->open(&options, &second, NULL), ERR_BUSY);
+}
+
+/* --- crashes and damage --- */
+
+static void a_killed_writer_loses_nothing_it_committed(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct execution e;
+
+		open_store(f);
+		stored(f, 100);
+		/* Begun, not committed. */
+		assert_ok(eng()->begin(f->w));
+		e = insert(f);
+		(void)e;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	open_store(f); /* a dead process holds no lock */
+	assert_int_equal(
+	    number(handle(f), "SELECT count(*) FROM executions"), 1);
+	assert_int_equal(number(handle(f), "SELECT sum(n) FROM chunks"), 100);
+}
+
+static void a_full_disk_fails_the_commit_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct execution e;
+	enum err rc = OK;
+	char text[64];
+	int64_t seq, chunks;
+
+	open_store(f);
+	e = stored(f, 10);
+	snprintf(text, sizeof(text), "PRAGMA max_page_count=%d",
+	    (int)number(handle(f), "PRAGMA page_count") + 4);
+	sql(f, text);
+	assert_ok(eng()->begin(f->w));
+	for (uint64_t i = 10; i < 10000 && rc == OK; i++) {
+		struct chunk c = { .index = i,
+			.attempt = 1,
+			.content = "thirty bytes of text in chunks",
+			.content_len = 30 };
+
+		rc = eng()->chunk_append(f->w, &e, &c, &seq);
+	}
+	assert_int_equal(rc, ERR_FULL);
+	assert_int_equal(eng()->commit(f->w), ERR_FULL);
+	chunks = number(handle(f), "SELECT sum(n) FROM chunks");
+	assert_int_equal(chunks, 10);
+	sql(f, "PRAGMA max_page_count=1000000");
+	stored(f, 1000); /* there is room again */
+}
+
+static enum err page_of(struct fixture *f, const struct execution *e)
+{
+	struct page_query q = { 0, 10, 1000 };
+	struct page page;
+	enum err rc;
+
+	page_init(&page);
+	rc = eng()->chunk_page(f->w, &e->id, "ann", &q, &page);
+	page_fini(&page);
+	return rc;
+}
+
+static void damaged_rows_are_corruption_not_a_crash(void **state)
+{
+	static const struct {
+		const char *name, *text;
+	} damage[] = {
+		{ "a cut block",
+		    "UPDATE chunks SET block = substr(block, 1, 20)" },
+		{ "a block of noise",
+		    "UPDATE chunks SET block = randomblob(300)" },
+		{ "an empty block", "UPDATE chunks SET block = x''" },
+		{ "a wrong count", "UPDATE chunks SET n = n + 1" },
+		{ "a wrong status", "UPDATE executions SET status = 9" },
+		{ "a missing segment", "UPDATE executions SET packed = 5" },
+		{ "a segment of noise",
+		    "UPDATE executions SET packed = 5; INSERT INTO segments "
+		    "SELECT id << 24, 5, 0, 50, randomblob(50) "
+		    "FROM executions" },
+		{ "a segment that does not unpack",
+		    "UPDATE executions SET packed = 5; INSERT INTO segments "
+		    "SELECT id << 24, 5, 1, 50, randomblob(50) "
+		    "FROM executions" },
+		{ "a segment that would fill the memory",
+		    "UPDATE executions SET packed = 5; INSERT INTO segments "
+		    "SELECT id << 24, 5, 1, 1 << 60, randomblob(50) "
+		    "FROM executions" },
+		{ "an unknown codec",
+		    "UPDATE executions SET packed = 5; INSERT INTO segments "
+		    "SELECT id << 24, 5, 2, 50, randomblob(50) "
+		    "FROM executions" },
+		{ "a segment elsewhere",
+		    "UPDATE executions SET packed = 5; INSERT INTO segments "
+		    "SELECT id << 24 | 2, 5, 0, 50, randomblob(50) "
+		    "FROM executions" },
+	};
+	struct fixture *f = *state;
+
+	open_store(f);
+	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+		struct execution e;
+		enum err rc;
+
+		sql(f, "DELETE FROM chunks; DELETE FROM executions; "
+		       "DELETE FROM segments");
+		e = stored(f, 10);
+		assert_ok(page_of(f, &e));
+		sql(f, damage[i].text);
+		rc = page_of(f, &e);
+		if (rc != ERR_CORRUPT)
+			fail_msg("%s gave %s", damage[i].name, err_name(rc));
+		assert_true(f->w->why.text[0] != '\0');
+	}
+	sql(f, "DELETE FROM chunks; DELETE FROM executions");
+}
+
+static void a_page_of_noise_in_the_file_is_corruption(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_db *db = NULL;
+	struct why why;
+	size_t len;
+	char *data;
+
+	open_store(f);
+	stored(f, 1000);
+	close_store(f);
+	data = slurp(f->path, &len);
+	memset(data + 4096, 0x5a, len - 4096);
+	write_file(f->path, data, len);
+	free(data);
+	assert_int_equal(eng()->open(&f->options, &db, &why), ERR_CORRUPT);
+	assert_null(db);
+	assert_int_equal(access(f->path, F_OK), 0);
+}
+
+static void free_pages_are_given_back(void **state)
+{
+	struct fixture *f = *state;
+	int64_t pages, after;
+
+	f->options.durability = STORE_NORMAL;
+	open_store(f);
+	for (int i = 0; i < 200; i++)
+		stored(f, 1000);
+	pages = number(handle(f), "PRAGMA page_count");
+	assert_true(pages > 1500);
+	sql(f, "DELETE FROM chunks");
+	for (int i = 0; i < 400; i++) {
+		stored(f, 100);
+		assert_ok(eng()->tidy(f->w));
+	}
+	after = number(handle(f), "PRAGMA page_count");
+	assert_true(after < pages);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_question_has_its_text),
+		T(no_hot_question_scans_a_table),
+		T(the_start_walks_only_the_index_of_what_lives),
+		T(a_live_chunk_of_thirty_bytes_takes_at_most_46),
+		T(a_new_store_is_its_owners_alone_and_set_up_safely),
+		T(a_reader_cannot_write),
+		T(a_url_may_name_the_engine),
+		T(a_place_that_is_not_fit_is_named),
+		T(a_text_file_is_refused_untouched),
+		T(anothers_database_is_refused_untouched),
+		T(a_newer_store_is_refused_untouched),
+		T(an_empty_file_becomes_a_store),
+		T(a_first_open_that_fell_midway_is_gone_on_with),
+		T(two_names_of_one_file_meet_at_one_lock),
+		T(a_killed_writer_loses_nothing_it_committed),
+		T(a_full_disk_fails_the_commit_and_nothing_else),
+		T(damaged_rows_are_corruption_not_a_crash),
+		T(a_page_of_noise_in_the_file_is_corruption),
+		T(free_pages_are_given_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
