@@ -59,6 +59,7 @@ struct waiter {
 	uint64_t number;
 	/* Private to tail. */
 	struct id id;
+	uint64_t seen;
 	bool armed;
 	TAILQ_ENTRY(waiter) link;
 };
