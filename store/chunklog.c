@@ -178,8 +178,8 @@ void chunklog_drop(struct chunklog *l, uint64_t before, size_t keep_bytes)
 {
 	uint32_t k = 0, gone;
 
-	while (k < l->n && l->first + k < before &&
-	       l->len - l->at[k] > keep_bytes)
+	while (
+	    k < l->n && l->first + k < before && l->len - l->at[k] > keep_bytes)
 		k++;
 	if (k == 0)
 		return;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "store/base/log.h"
 #include "store/store_internal.h"
 #include "store/tail_internal.h"
 

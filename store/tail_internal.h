@@ -68,7 +68,7 @@ struct tail_shard {
 struct tail {
 	struct tail_shard shard[TAIL_SHARDS];
 	size_t cache_bytes;
-	size_t cached_bytes;   /* the writer's: the sum over the lru lists */
+	size_t cached_bytes; /* the writer's: the sum over the lru lists */
 	atomic_uint_fast64_t reads; /* the clock of the lru lists */
 };
 

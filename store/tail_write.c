@@ -100,7 +100,7 @@ void tail_log_free(struct tail_log *l)
 static void charge(struct tail_shard *s, struct tail_log *l)
 {
 	size_t bytes = sizeof(*l) + strlen(l->owner) + 1 +
-	    chunklog_memory(&l->log) + l->metadata_len;
+		       chunklog_memory(&l->log) + l->metadata_len;
 
 	s->bytes += bytes - l->charged;
 	l->charged = bytes;
@@ -184,8 +184,8 @@ static void rate_add(struct tail_log *l, uint32_t n)
 		return;
 	fresh = (double)l->rate_n * 1e6 / (double)past;
 	weight = l->rate_milli == 0
-	    ? 1
-	    : (double)past / (double)(past + RATE_PAST_MS);
+		     ? 1
+		     : (double)past / (double)(past + RATE_PAST_MS);
 	fresh = l->rate_milli + weight * (fresh - l->rate_milli);
 	l->rate_milli = fresh > UINT32_MAX ? UINT32_MAX : (uint32_t)fresh;
 	l->rate_n = 0;
@@ -218,7 +218,7 @@ void tail_announce(
 	bool ended = execution_ended(news->status);
 
 	ASSERT(news->status == l->status ||
-	    execution_may_move(l->status, news->status));
+	       execution_may_move(l->status, news->status));
 	pthread_mutex_lock(&s->lock);
 	for (uint32_t i = news->first; i != 0; i = news->stages[i - 1].next)
 		chunklog_append(&l->log,

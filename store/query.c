@@ -1,0 +1,148 @@
+#include "store/query.h"
+
+#include <stdlib.h>
+
+#include "store/store_internal.h"
+
+struct query {
+	struct store *store;
+	struct engine_db
+	    *db; /* NULL after a failure: opened again when asked */
+};
+
+/* Connected, if it is possible. */
+static enum err ready(struct query *q)
+{
+	if (q->db != NULL)
+		return OK;
+	return q->store->engine->open_reader(&q->store->options, &q->db, NULL);
+}
+
+/* After these a connection is only good for closing. */
+static enum err settled(struct query *q, enum err rc)
+{
+	if (rc == ERR_IO || rc == ERR_CORRUPT) {
+		q->store->engine->close(q->db);
+		q->db = NULL;
+	}
+	return rc;
+}
+
+enum err query_open(struct store *store, struct query **ret)
+{
+	struct query *q = calloc(1, sizeof(*q));
+	enum err rc;
+
+	if (q == NULL)
+		return ERR_NOMEM;
+	q->store = store;
+	rc = ready(q);
+	if (rc == OK)
+		*ret = q;
+	else
+		free(q);
+	return rc;
+}
+
+void query_close(struct query *q)
+{
+	if (q == NULL)
+		return;
+	if (q->db != NULL)
+		q->store->engine->close(q->db);
+	free(q);
+}
+
+/*
+ * The engine knows the rows of a live log, but its head only memory. What the
+ * engine has seen may be newer than what was announced (durable is what comes
+ * first), so the head never moves back. ERR_NOT_FOUND: it left memory meanwhile.
+ */
+static enum err overlay(struct query *q, const struct id *id, struct page *p)
+{
+	struct tail_head head;
+	enum err rc;
+
+	if (execution_ended(p->status))
+		return OK;
+	rc = tail_head(q->store, id, NULL, &head);
+	if (rc != OK)
+		return rc;
+	/* Its end lies beyond this page: the next one will say so. */
+	if (!execution_ended(head.status) && head.status > p->status)
+		p->status = head.status;
+	if (head.total > p->total)
+		p->total = head.total;
+	if (p->n > 0 && page_next(p) > p->total)
+		p->total = page_next(p);
+	p->rate_milli = head.rate_milli;
+	return OK;
+}
+
+enum err query_page(struct query *q, const struct id *id, const char *owner,
+    const struct page_query *pq, struct page *ret)
+{
+	enum err rc = ERR_NOT_FOUND;
+
+	/* A log may be packed and evicted between the two looks: look again. */
+	for (int i = 0; i < 2; i++) {
+		rc = tail_page(q->store, id, owner, pq, ret);
+		if (rc != ERR_NOT_FOUND)
+			return rc;
+		rc = ready(q);
+		if (rc == OK)
+			rc = settled(q, q->store->engine->chunk_page(
+					    q->db, id, owner, pq, ret));
+		if (rc != OK)
+			return rc;
+		rc = overlay(q, id, ret);
+		if (rc != ERR_NOT_FOUND)
+			return rc;
+	}
+	/* Not in memory and not ended: created, and announced any moment. */
+	return OK;
+}
+
+enum err query_execution(struct query *q, const struct id *id,
+    const char *owner, struct execution *ret)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(
+		    q, q->store->engine->execution_get(q->db, id, owner, ret));
+	return rc;
+}
+
+enum err query_list(struct query *q, const struct query_filter *f, bool whole,
+    struct execution *ret, uint32_t *ret_n)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(q, q->store->engine->execution_list(
+				    q->db, f, whole, ret, ret_n));
+	return rc;
+}
+
+enum err query_prompt(struct query *q, const char *owner, const char *name,
+    uint32_t version, struct prompt *ret)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(q, q->store->engine->prompt_get(
+				    q->db, owner, name, version, ret));
+	return rc;
+}
+
+enum err query_prompts(struct query *q, const char *owner, const char *after,
+    uint32_t limit, struct prompt *ret, uint32_t *ret_n)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(q, q->store->engine->prompt_list(
+				    q->db, owner, after, limit, ret, ret_n));
+	return rc;
+}

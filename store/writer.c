@@ -1,0 +1,376 @@
+/*
+ * The writer's thread. It sleeps in its mailbox; what came in while it
+ * committed shares the next commit; when there is no mail it packs.
+ *
+ *   idle ──mail──► transaction ──OK──► announce ──► on_done ──► (pack) ──► idle
+ *     ▲                │
+ *     │                ├─ no room: undo, answer all but batches; batches stay
+ *     └── 250 ms ──────┘  in front and are tried again
+ *                      └─ ERR_IO, ERR_CORRUPT: stop for good, answer ERR_IO
+ */
+#include "store/writer.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "store/base/clock.h"
+#include "store/base/log.h"
+#include "store/store_internal.h"
+#include "store/writer_internal.h"
+
+#define BOX_MAILS ((size_t)1 << 20)
+#define BACKLOG_BYTES ((size_t)64 << 20)
+/* One transaction ends with the write that passes one of these. */
+#define TX_BYTES ((size_t)4 << 20)
+#define TX_RECORDS 10000
+#define RETRY_MS 250
+/* Rest this long before tidying up behind a few writes. */
+#define REST_MS 250
+#define TIDY_BYTES ((size_t)1 << 20)
+/* With mail waiting, pack only after this many commits. */
+#define COMMITS_A_PACK 8
+
+static struct write *write_of(struct mail *mail)
+{
+	return (struct write *)(void *)mail;
+}
+
+/* Take in what has arrived, waiting at most ${wait_ms}. */
+static void take_in(struct writer *w, int wait_ms)
+{
+	struct mail *m = wait_ms == 0 ? mailbox_take(&w->box)
+				      : mailbox_wait(&w->box, wait_ms);
+	size_t bytes = 0;
+
+	*w->queue_tail = m;
+	for (; m != NULL; m = m->next) {
+		bytes += m->bytes;
+		w->queue_tail = &m->next;
+	}
+	atomic_fetch_add(&w->held_bytes, bytes);
+}
+
+static struct write *shift(struct writer *w)
+{
+	struct mail *m = w->queue;
+
+	w->queue = m->next;
+	if (w->queue == NULL)
+		w->queue_tail = &w->queue;
+	return write_of(m);
+}
+
+static void answer(struct writer *w, struct write *x)
+{
+	atomic_fetch_sub(&w->held_bytes, x->mail.bytes);
+	x->on_done(x);
+}
+
+/* Answer with a failure that is not of ${x}'s own making. */
+static void refuse(
+    struct writer *w, struct write *x, enum err rc, const struct why *why)
+{
+	x->result = rc;
+	x->why = *why;
+	if (x->kind == WRITE_CREATE && x->u.create.execution != NULL) {
+		x->u.create.execution->row = 0;
+		x->u.create.existed = false;
+	}
+	answer(w, x);
+}
+
+static void refuse_all(struct writer *w, enum err rc, const struct why *why)
+{
+	while (w->queue != NULL)
+		refuse(w, shift(w), rc, why);
+}
+
+/* Refuse all but batches; those stay, in order. */
+static void refuse_creations(struct writer *w)
+{
+	struct mail **at = &w->queue, *m;
+
+	while ((m = *at) != NULL) {
+		if (write_of(m)->kind == WRITE_BATCH) {
+			at = &m->next;
+			continue;
+		}
+		*at = m->next;
+		refuse(w, write_of(m), w->full, &w->full_why);
+	}
+	w->queue_tail = at;
+}
+
+/* No room for now. Nothing waits for it when no batch is left. */
+static void no_room(struct writer *w, enum err rc)
+{
+	w->full = rc;
+	w->full_why = w->store->db->why;
+	if (rc == ERR_NOMEM)
+		err_why(&w->full_why, "there is no memory for it now");
+	w->retry_ms = clock_mono_ms() + RETRY_MS;
+	refuse_creations(w);
+	if (w->queue == NULL)
+		w->full = OK;
+}
+
+static void stop_for_good(struct writer *w, enum err rc)
+{
+	struct why why = w->store->db->why;
+
+	if (why.text[0] == '\0')
+		err_why(&why, "the store said %s", err_name(rc));
+	store_fail(w->store, rc, &why);
+	refuse_all(w, ERR_IO, &w->store->failed_why);
+}
+
+static void measure(struct store *store, int64_t ns)
+{
+	uint64_t took = ns < 0 ? 0 : (uint64_t)ns;
+
+	atomic_fetch_add(&store->commits, 1);
+	atomic_fetch_add(&store->commit_ns_sum, took);
+	if (took > atomic_load(&store->commit_ns_max))
+		atomic_store(&store->commit_ns_max, took);
+}
+
+/*
+ * Apply writes from the head of the queue until one transaction is full. Gives
+ * how many; they stay in the queue until their fate is known.
+ */
+static enum err apply_some(struct writer *w, size_t *ret_n)
+{
+	size_t n = 0, bytes = 0, records = 0;
+	struct mail *m = w->queue;
+	enum err rc = OK;
+
+	while (
+	    rc == OK && m != NULL && bytes < TX_BYTES && records < TX_RECORDS) {
+		struct write *x = write_of(m);
+
+		rc = writer_apply(w, x);
+		bytes += x->kind == WRITE_BATCH ? x->u.batch.bytes.len : 0;
+		records += x->kind == WRITE_BATCH ? x->u.batch.n : 1;
+		m = m->next;
+		n++;
+	}
+	*ret_n = n;
+	return rc;
+}
+
+/* One transaction from the head of the queue, and its answers. */
+static enum err commit_some(struct writer *w)
+{
+	struct store *store = w->store;
+	const struct engine *engine = store->engine;
+	bool begun = false;
+	size_t n = 0;
+	int64_t from;
+	enum err rc;
+
+	store->db->why.text[0] = '\0';
+	rc = engine->begin(store->db);
+	begun = rc == OK;
+	if (rc == OK)
+		rc = apply_some(w, &n);
+	if (rc == OK)
+		rc = writer_reserve(w);
+	if (rc == OK) {
+		from = clock_mono_ns();
+		rc = engine->commit(store->db);
+		begun = false;
+		measure(store, clock_mono_ns() - from);
+	}
+	if (rc != OK) {
+		if (begun)
+			engine->rollback(store->db);
+		writer_undo(w);
+		return writer_verdict(rc);
+	}
+	writer_announce(w);
+	w->full = OK;
+	w->since_pack++;
+	for (; n > 0; n--) {
+		struct write *x = shift(w);
+
+		w->untidy_bytes += x->kind == WRITE_BATCH ? 0 : x->mail.bytes;
+		if (x->result == OK)
+			writer_settle(w, x);
+		answer(w, x);
+	}
+	return OK;
+}
+
+/* Keep the engine's log of changes small. That it cannot now is no matter. */
+static enum err tidy(struct writer *w)
+{
+	struct store *store = w->store;
+	struct engine_stats now;
+	enum err rc = store->engine->tidy(store->db);
+
+	w->untidy_bytes = 0;
+	if (rc != ERR_IO && rc != ERR_CORRUPT) {
+		store->engine->stats(store->db, &now);
+		atomic_store(&store->wal_bytes, now.wal_bytes);
+		atomic_store(&store->db_bytes, now.db_bytes);
+		rc = OK;
+	}
+	return rc;
+}
+
+/* How long there is nothing to do without mail; 0: there is. */
+static int wait_ms(const struct writer *w)
+{
+	int64_t left;
+
+	if (w->full != OK) {
+		left = w->retry_ms - clock_mono_ms();
+		return left > 0 ? (int)left : 0;
+	}
+	if (w->queue != NULL || writer_pack_due(w))
+		return 0;
+	if (w->untidy_bytes > 0 || w->n_packing > 0)
+		return REST_MS;
+	return -1;
+}
+
+/* What is done beside the writes: packing and tidying, a little at a time. */
+static enum err chores(struct writer *w, bool rested)
+{
+	enum err rc = OK;
+
+	if (w->full != OK)
+		return OK;
+	if (writer_pack_due(w) &&
+	    (w->queue == NULL || w->since_pack >= COMMITS_A_PACK))
+		rc = writer_pack_turn(w);
+	if (rc == OK &&
+	    (w->untidy_bytes > TIDY_BYTES || (rested && w->untidy_bytes > 0)))
+		rc = tidy(w);
+	return rc;
+}
+
+/* The queue's turn: a transaction, or a refusal while there is no room. */
+static enum err writes(struct writer *w, bool closed)
+{
+	enum err rc;
+
+	if (w->full != OK) {
+		refuse_creations(w);
+		if (!closed && clock_mono_ms() < w->retry_ms)
+			return OK;
+		rc = tidy(w);
+		if (rc != OK)
+			return rc;
+	}
+	if (w->queue == NULL)
+		return OK;
+	rc = commit_some(w);
+	if (rc == ERR_FULL || rc == ERR_NOMEM) {
+		no_room(w, rc);
+		rc = OK;
+	}
+	return rc;
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	struct store *store = w->store;
+	struct why why = { 0 };
+	bool closed = false, rested = false;
+
+	while (!closed || w->queue != NULL) {
+		enum err rc = OK;
+		bool failed = atomic_load(&store->failed) != OK;
+		int wait = failed ? -1 : wait_ms(w);
+
+		/* Looked at first: what is taken after it is all there is. */
+		closed = mailbox_closed(&w->box);
+		take_in(w, closed ? 0 : wait);
+		rested = wait > 0 && w->queue == NULL;
+		if (failed) {
+			refuse_all(w, ERR_IO, &store->failed_why);
+			continue;
+		}
+		if (w->queue != NULL)
+			rc = writes(w, closed);
+		if (rc == OK && w->full != OK && closed)
+			break;
+		if (rc == OK && !closed)
+			rc = chores(w, rested);
+		if (rc != OK)
+			stop_for_good(w, rc);
+	}
+	err_why(&why, "the store has been closed");
+	refuse_all(w, ERR_STOPPED, &why);
+	if (atomic_load(&store->failed) == OK && tidy(w) != OK)
+		log_warn("writer", "not tidied", "why=%s", store->db->why.text);
+	return NULL;
+}
+
+enum err writer_init(struct writer *w, struct store *store)
+{
+	size_t backlog = store->options.backlog_bytes;
+
+	*w = (struct writer){ .store = store };
+	mailbox_init(&w->box, BOX_MAILS, backlog == 0 ? BACKLOG_BYTES : backlog,
+	    NULL, NULL);
+	w->queue_tail = &w->queue;
+	writer_tx_init(&w->tx);
+	TAILQ_INIT(&w->unpacked);
+	TAILQ_INIT(&w->packing);
+	return pack_init(&w->pack);
+}
+
+void writer_fini(struct writer *w)
+{
+	pack_fini(&w->pack);
+	writer_tx_fini(&w->tx);
+	mailbox_fini(&w->box);
+}
+
+enum err writer_start(struct writer *w)
+{
+	sigset_t all, old;
+	int rc;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	w->started = rc == 0;
+	return rc == 0 ? OK : ERR_NOMEM;
+}
+
+void writer_stop(struct writer *w)
+{
+	mailbox_close(&w->box);
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+enum err writer_post(struct store *store, struct write *x)
+{
+	struct writer *w = &store->writer;
+	enum err rc;
+
+	if (atomic_load(&store->failed) != OK)
+		return ERR_IO;
+	if (x->kind == WRITE_BATCH)
+		rc = mailbox_post_always(&w->box, &x->mail);
+	else if (atomic_load(&w->held_bytes) > w->box.max_bytes)
+		rc = ERR_LIMIT;
+	else
+		rc = mailbox_post(&w->box, &x->mail);
+	return rc;
+}
+
+size_t writer_backlog(struct store *store)
+{
+	struct writer *w = &store->writer;
+
+	return mailbox_bytes(&w->box) + atomic_load(&w->held_bytes);
+}

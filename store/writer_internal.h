@@ -1,0 +1,135 @@
+/*
+ * writer_internal: the writer's three parts: the thread and its queue
+ * (writer.c), one transaction (writer_tx.c), packing between commits
+ * (writer_pack.c).
+ *
+ * Used by: writer*.c; store.c (starts and stops it), store_load.c (tracks).
+ * Thread: the writer's, but for writer_init() … writer_fini().
+ */
+#ifndef STORE_WRITER_INTERNAL_H
+#define STORE_WRITER_INTERNAL_H
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "store/pack.h"
+#include "store/tail_internal.h"
+#include "store/writer.h"
+
+/* What the open transaction does to one log. */
+struct writer_change {
+	struct tail_log *log;
+	enum execution_status status;
+	uint32_t attempt;
+	uint32_t n, first, last; /* chunks, and their chain of stages */
+	size_t bytes;		 /* of them, packed */
+	int64_t first_seq;
+	int64_t first_chunk_ms;
+	char *metadata; /* owned until announced */
+	size_t metadata_len;
+};
+
+/*
+ * One transaction: what readers will see of it is kept here until the commit.
+ */
+struct writer_tx {
+	struct buf bytes;	   /* packed chunks, end to end */
+	struct tail_stage *stages; /* where each of them is */
+	uint32_t n_stages, stages_room;
+	struct writer_change *changes;
+	uint32_t n_changes, changes_room;
+	struct tail_log *created, **created_tail; /* linked by next */
+	size_t n_keys, n_created;
+};
+
+struct writer {
+	struct mailbox box;
+	pthread_t thread;
+	bool started;
+	struct store *store;
+	atomic_size_t held_bytes; /* taken out of the box, not yet answered */
+
+	/* Taken in, oldest first, linked by mail.next. */
+	struct mail *queue, **queue_tail;
+	/*
+	 * There is no room: queue holds only batches, and is tried again at
+	 * retry_ms; all else is answered at once with full (and full_why).
+	 */
+	enum err full;
+	struct why full_why;
+	int64_t retry_ms;
+
+	struct writer_tx tx;
+
+	/* Packing: see writer_pack.c. */
+	struct pack pack;
+	struct tail_logs unpacked; /* with live rows, by first_seq */
+	struct tail_logs packing;  /* whose rows are wanted in segments */
+	size_t n_packing;
+	uint64_t unpacked_rows;
+	int64_t last_seq;      /* the newest row */
+	int64_t dropped_seq;   /* all rows below it are deleted */
+	bool dropping;	       /* the last turn left dead rows behind */
+	int64_t pack_after_ms; /* after a failure: not before this */
+	unsigned since_pack;   /* commits since the last turn */
+	size_t untidy_bytes;   /* written since the last engine->tidy() */
+};
+
+MUST_CHECK enum err writer_init(struct writer *w, struct store *store);
+void writer_fini(struct writer *w);
+/* Fails: ERR_NOMEM, no thread. */
+MUST_CHECK enum err writer_start(struct writer *w);
+/* Commit what was posted, answer everything, join. */
+void writer_stop(struct writer *w);
+
+/*
+ * Translate what an engine said: OK, ERR_FULL and ERR_NOMEM may pass by, all
+ * else is ERR_CORRUPT or ERR_IO and stops the store.
+ */
+enum err writer_verdict(enum err rc);
+
+/* --- one transaction (writer_tx.c) --- */
+
+void writer_tx_init(struct writer_tx *tx);
+void writer_tx_fini(struct writer_tx *tx);
+
+/*
+ * Do ${x} in the open transaction. OK: x->result and x->why are set, for good
+ * unless the transaction fails. Fails (verdict): the transaction must be undone.
+ */
+MUST_CHECK enum err writer_apply(struct writer *w, struct write *x);
+
+/* Make sure that writer_announce() cannot fail. ERR_NOMEM. */
+MUST_CHECK enum err writer_reserve(struct writer *w);
+
+/* Before the commit's on_done: show readers what is durable now. */
+void writer_announce(struct writer *w);
+
+/* ${x} was committed with result OK: bring the mirrors in memory up to date. */
+void writer_settle(struct writer *w, struct write *x);
+
+/* Rolled back: forget what was to be shown. */
+void writer_undo(struct writer *w);
+
+/* --- packing (writer_pack.c) --- */
+
+/* ${l} has ${n} new live rows, the oldest of them ${first_seq}. */
+void writer_pack_grown(
+    struct writer *w, struct tail_log *l, uint32_t n, int64_t first_seq);
+
+/* Want its rows in segments. */
+void writer_pack_want(struct writer *w, struct tail_log *l);
+
+/* ${l} is about to be deleted. */
+void writer_pack_forget(struct writer *w, struct tail_log *l);
+
+/* Is there something to do now? */
+bool writer_pack_due(const struct writer *w);
+
+/*
+ * One bounded turn, in its own transaction: segments, then some dead rows.
+ * ERR_FULL and ERR_NOMEM only put it off. Fails (verdict): ERR_IO, ERR_CORRUPT.
+ */
+MUST_CHECK enum err writer_pack_turn(struct writer *w);
+
+#endif
