@@ -234,7 +234,7 @@ static bool here(struct store *store, const struct id *id)
 
 static void the_least_recently_read_packed_log_leaves_first(void **state)
 {
-	struct store *store = store_of(3000);
+	struct store *store = store_of(1500);
 	struct id id[8];
 	struct tail_stats stats;
 
@@ -255,7 +255,7 @@ static void the_least_recently_read_packed_log_leaves_first(void **state)
 	assert_true(here(store, &id[6]));
 	assert_true(here(store, &id[7]));
 	tail_stats(store, &stats);
-	assert_true(stats.bytes <= 3000 + 600);
+	assert_true(stats.bytes <= 1500 + 600);
 	assert_int_equal(stats.live, 0);
 	drop(store);
 }
