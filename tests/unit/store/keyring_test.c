@@ -26,7 +26,7 @@ static enum err add(struct store *store, const struct key *k)
 	return rc;
 }
 
-static enum err revoke(
+static enum err revoke_key(
     struct store *store, const struct id *id, const char *owner)
 {
 	struct job job;
@@ -60,10 +60,10 @@ static void keys_are_found_until_revoked_and_survive(void **state)
 	place_close(&p);
 	place_open(&p);
 	assert_int_equal(keyring_find(p.store, k.hash, &got), OK);
-	assert_int_equal(revoke(p.store, &k.id, "bob"), ERR_NOT_FOUND);
+	assert_int_equal(revoke_key(p.store, &k.id, "bob"), ERR_NOT_FOUND);
 	assert_int_equal(keyring_find(p.store, k.hash, &got), OK);
-	assert_int_equal(revoke(p.store, &k.id, "ada"), OK);
-	assert_int_equal(revoke(p.store, &k.id, ""), OK);
+	assert_int_equal(revoke_key(p.store, &k.id, "ada"), OK);
+	assert_int_equal(revoke_key(p.store, &k.id, ""), OK);
 	assert_int_equal(keyring_find(p.store, k.hash, &got), ERR_NOT_FOUND);
 	assert_int_equal(keyring_list(p.store, "ada", &list, &n), OK);
 	assert_int_equal(n, 1);
