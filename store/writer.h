@@ -29,6 +29,9 @@
 
 struct store;
 
+/* What one log may hold before its end; a run stops long before. */
+#define WRITER_MAX_CHUNKS 10000000
+
 enum write_kind {
 	WRITE_CREATE,	     /* an execution, once per idempotency key */
 	WRITE_BATCH,	     /* a worker's batch */
@@ -64,6 +67,11 @@ struct write {
 			struct execution *execution;
 			bool existed;
 		} create;
+		/*
+		 * Fails: ERR_LIMIT, a log was longer than WRITER_MAX_CHUNKS:
+		 * chunks beyond were dropped, all other records are stored
+		 * (its end too).
+		 */
 		struct batch batch;
 		/*
 		 * Fails: ERR_NOT_FOUND (also: not ${owner}'s; owner "" means

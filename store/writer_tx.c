@@ -182,7 +182,8 @@ static enum err apply_end(
 	return rc == ERR_CONFLICT ? ERR_CORRUPT : rc;
 }
 
-static enum err apply_record(struct writer *w, struct batch_record *r)
+static enum err apply_record(
+    struct writer *w, struct write *x, struct batch_record *r)
 {
 	struct tail_log *l = tail_find(w->store->tail, &r->id);
 	struct writer_change *c;
@@ -196,6 +197,13 @@ static enum err apply_record(struct writer *w, struct batch_record *r)
 		return ERR_NOMEM;
 	if (execution_ended(c->status))
 		return OK;
+	if (r->kind == BATCH_CHUNK &&
+	    chunklog_next(&l->log) + c->n >= WRITER_MAX_CHUNKS) {
+		x->result = ERR_LIMIT;
+		err_why(&x->why, "a log holds at most %d chunks",
+		    WRITER_MAX_CHUNKS);
+		return OK;
+	}
 	switch (r->kind) {
 	case BATCH_START: rc = apply_start(w, c, &r->u.start); break;
 	case BATCH_CHUNK: rc = apply_chunk(w, c, &r->u.chunk); break;
@@ -211,7 +219,7 @@ static enum err apply_batch(struct writer *w, struct write *x)
 	enum err rc = OK;
 
 	while (rc == OK && batch_each(&x->u.batch, &offset, &r))
-		rc = apply_record(w, &r);
+		rc = apply_record(w, x, &r);
 	return rc;
 }
 
