@@ -1,0 +1,295 @@
+#include "worker/pump.h"
+
+#include <stdlib.h>
+
+#include "store/base/clock.h"
+#include "store/base/log.h"
+#include "store/writer.h"
+#include "worker/fetch_pool.h"
+#include "worker/inbox.h"
+#include "worker/pump_internal.h"
+#include "worker/worker.h"
+
+/* What one body's last bytes can still add to a turn's batch, and then some. */
+#define MAX_BATCH_BYTES ((size_t)1 << 30)
+#define MAX_SCRATCH_BYTES ((size_t)256 << 20)
+/* How often a paused pump asks whether others' bytes are written. */
+#define PAUSED_POLL_MS 20
+/* At a stop: how long the writer may take for what it was given. */
+#define ACK_WAIT_MS 10000
+/* A batch's memory that is kept for the next turn. */
+#define SPARE_BYTES ((size_t)256 << 10)
+
+static void look_at_backlog(struct pump *p)
+{
+	size_t max = p->options.max_backlog_bytes, most = p->under_way;
+	size_t writers;
+
+	writers = writer_backlog(p->options.store);
+	if (writers > most)
+		most = writers;
+	if (most > max)
+		p->choked = true;
+	else if (most <= max / 2)
+		p->choked = false;
+}
+
+/* --- batches --- */
+
+/* The store is down and says so itself; what runs here has no purpose. */
+static void give_up(struct pump *p)
+{
+	p->gone = true;
+	batch_fini(&p->batch);
+	p->batch.n = 0;
+	pump_jobs_drop(p);
+}
+
+/* Post what this turn has said so far. */
+static void flush(struct pump *p)
+{
+	size_t bytes = p->batch.bytes.len;
+	enum err rc;
+
+	if (p->batch.n == 0)
+		return;
+	if (p->gone) {
+		batch_fini(&p->batch);
+		p->batch.n = 0;
+		return;
+	}
+	/*
+	 * A batch that is not whole must not be posted, and without it the
+	 * logs would have holes: the next start settles them better.
+	 */
+	ASSERT(batch_state(&p->batch) == OK);
+	rc = inbox_post(p->inbox, p->options.store, &p->batch);
+	ASSERT(rc != ERR_NOMEM);
+	if (rc != OK) {
+		give_up(p);
+		return;
+	}
+	p->under_way += bytes;
+	p->n_under_way++;
+}
+
+static void take_acks(struct pump *p)
+{
+	struct inbox_ack *a;
+
+	while ((a = inbox_next_ack(p->inbox)) != NULL) {
+		struct batch *b = &a->write.u.batch;
+
+		ASSERT(p->n_under_way > 0);
+		p->n_under_way--;
+		p->under_way -= b->bytes.len;
+		if (a->write.result != OK && !p->gone)
+			give_up(p);
+		if (p->batch.bytes.data == NULL &&
+		    b->bytes.cap <= SPARE_BYTES) {
+			buf_reset(&b->bytes);
+			p->batch.bytes = b->bytes;
+			batch_init(b, MAX_BATCH_BYTES);
+		}
+		inbox_ack_free(a);
+	}
+}
+
+/* --- the turn --- */
+
+static void take_orders(struct pump *p)
+{
+	struct inbox_order *o;
+
+	while ((o = inbox_next_order(p->inbox)) != NULL) {
+		switch (o->kind) {
+		case ORDER_SUBMIT: pump_jobs_accept(p, o); break;
+		case ORDER_CANCEL: pump_jobs_cancel(p, &o->id); break;
+		}
+		inbox_order_free(o);
+	}
+}
+
+/* How long to sleep: until a deadline of ours; -1: until something happens. */
+static int nap(const struct pump *p, int64_t stop_ms)
+{
+	struct timer *t = timer_first(&p->timers);
+	int64_t until = t == NULL ? INT64_MAX : t->at_ms;
+	int64_t now = clock_mono_ms();
+
+	if (stop_ms < until)
+		until = stop_ms;
+	if (p->n_paused > 0 && now + PAUSED_POLL_MS < until)
+		until = now + PAUSED_POLL_MS;
+	if (until == INT64_MAX)
+		return -1;
+	if (until <= now)
+		return 0;
+	return until - now > INT32_MAX ? INT32_MAX : (int)(until - now);
+}
+
+static void publish(struct pump *p)
+{
+	struct pump_counters *c = &p->counters;
+	const struct run_counts *r = &p->env.counts;
+
+#define PUT(field, value) \
+	atomic_store_explicit(&c->field, value, memory_order_relaxed)
+	PUT(submitted, p->submitted);
+	PUT(completed, r->completed);
+	PUT(failed, r->failed);
+	PUT(cancelled, r->cancelled);
+	PUT(live, p->n_live);
+	PUT(streaming, r->streaming);
+	PUT(paused, p->n_paused);
+	PUT(bytes, p->bytes);
+	PUT(events, r->events);
+#undef PUT
+}
+
+/* Everything that wants something, once; its batch goes out at the end. */
+static void turn(struct pump *p, int64_t stop_ms)
+{
+	if (fetch_pool_wait(p->pool, nap(p, stop_ms)))
+		inbox_hush(p->inbox);
+	p->env.mono_ms = clock_mono_ms();
+	p->env.wall_ms = clock_wall_ms();
+	take_acks(p);
+	take_orders(p);
+	look_at_backlog(p);
+	if (p->n_paused > 0)
+		pump_jobs_resume(p);
+	while (fetch_pool_step(p->pool))
+		if (p->batch.bytes.len >= PUMP_TURN_BYTES)
+			flush(p);
+	pump_jobs_fire(p);
+	pump_jobs_settle(p);
+	pump_jobs_begin(p);
+	pump_jobs_settle(p);
+	flush(p);
+	publish(p);
+}
+
+static void *run_thread(void *arg)
+{
+	struct pump *p = arg;
+	int64_t drain_ms, stop_ms = INT64_MAX, ack_ms = INT64_MAX;
+
+	while (ack_ms == INT64_MAX ||
+	       (p->n_under_way > 0 && clock_mono_ms() < ack_ms)) {
+		turn(p, ack_ms == INT64_MAX ? stop_ms : ack_ms);
+		if (stop_ms == INT64_MAX && inbox_stopping(p->inbox, &drain_ms))
+			stop_ms = p->env.mono_ms + drain_ms;
+		if (stop_ms == INT64_MAX || ack_ms != INT64_MAX ||
+		    (p->n_live > 0 && p->env.mono_ms < stop_ms))
+			continue;
+		p->closing = true;
+		pump_jobs_interrupt(p);
+		pump_jobs_settle(p);
+		flush(p);
+		publish(p);
+		ack_ms = p->env.mono_ms + ACK_WAIT_MS;
+	}
+	if (p->n_under_way > 0)
+		log_warn("pump", "the writer did not finish in time",
+		    "batches=%u", p->n_under_way);
+	pump_jobs_drop(p);
+	return NULL;
+}
+
+/* --- from outside --- */
+
+enum err pump_start(const struct pump_options *options, struct pump **ret)
+{
+	struct pump *p = calloc(1, sizeof(*p));
+	enum err rc = ERR_NOMEM;
+
+	if (p == NULL)
+		goto out;
+	p->options = *options;
+	p->env.upstreams = options->upstreams;
+	p->env.limits = options->limits;
+	p->env.batch = &p->batch;
+	p->env.mono_ms = clock_mono_ms();
+	p->env.wall_ms = clock_wall_ms();
+	buf_init(&p->env.scratch, MAX_SCRATCH_BYTES);
+	batch_init(&p->batch, MAX_BATCH_BYTES);
+	timer_heap_init(&p->timers);
+	TAILQ_INIT(&p->all);
+	TAILQ_INIT(&p->waiting);
+	TAILQ_INIT(&p->touched);
+	TAILQ_INIT(&p->paused);
+	rc = roster_init(&p->roster);
+	if (rc != OK)
+		goto out;
+	rc = inbox_new(&p->inbox);
+	if (rc != OK)
+		goto out;
+	rc = fetch_pool_new(inbox_fd(p->inbox), &p->pool);
+	if (rc != OK)
+		goto out;
+	rc = ERR_NOMEM;
+	if (pthread_create(&p->thread, NULL, run_thread, p) != 0)
+		goto out;
+	*ret = p;
+	p = NULL;
+	rc = OK;
+out:
+	pump_free(p);
+	return rc;
+}
+
+enum err pump_submit(struct pump *p, struct execution **e)
+{
+	return inbox_submit(p->inbox, e);
+}
+
+enum err pump_cancel(struct pump *p, const struct id *id)
+{
+	return inbox_cancel(p->inbox, id);
+}
+
+void pump_wake(struct pump *p)
+{
+	inbox_wake(p->inbox);
+}
+
+void pump_stats(const struct pump *p, struct worker_stats *ret)
+{
+	const struct pump_counters *c = &p->counters;
+
+#define GET(field) atomic_load_explicit(&c->field, memory_order_relaxed)
+	ret->submitted += GET(submitted);
+	ret->completed += GET(completed);
+	ret->failed += GET(failed);
+	ret->cancelled += GET(cancelled);
+	ret->live += GET(live);
+	ret->streaming += GET(streaming);
+	ret->paused += GET(paused);
+	ret->upstream_bytes += GET(bytes);
+	ret->events += GET(events);
+#undef GET
+}
+
+void pump_stop(struct pump *p, int64_t drain_ms)
+{
+	inbox_stop(p->inbox, drain_ms);
+}
+
+void pump_join(struct pump *p)
+{
+	pthread_join(p->thread, NULL);
+}
+
+void pump_free(struct pump *p)
+{
+	if (p == NULL)
+		return;
+	fetch_pool_free(p->pool);
+	inbox_close(p->inbox);
+	timer_heap_fini(&p->timers);
+	roster_fini(&p->roster);
+	batch_fini(&p->batch);
+	buf_fini(&p->env.scratch);
+	free(p);
+}

@@ -1,0 +1,422 @@
+#include "worker/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/log.h"
+#include "worker/delta.h"
+#include "worker/run_internal.h"
+#include "worker/scan.h"
+
+/*
+ *  run_new()
+ *     |
+ *  QUEUED ----> CONNECTING ----> WAITING ----> STREAMING
+ *     |              |              |              |
+ *     +--------------+------+-------+--------------+
+ *                           v
+ *                         ENDED
+ *
+ * move                    made by                  says
+ * QUEUED -> CONNECTING    run_begin()              BATCH_START
+ * CONNECTING -> WAITING   run_connected(), _head() -
+ * WAITING -> STREAMING    the first content event  -
+ * any -> ENDED            an outcome               BATCH_END
+ *
+ * An outcome is the decoder's finish or error, a fetch that ended before it, a
+ * deadline, a cancel, the stop of the program: the first one counts.
+ *
+ * state       sleeps until                        its own deadline
+ * QUEUED      there is a place (run_begin())      none
+ * CONNECTING  the connection is there             connect_ms
+ * WAITING     content comes                       first_token_ms
+ * STREAMING   the decoder knows the end           idle_ms, moved by each event
+ *
+ * A later attempt (retry, fallback) will go from WAITING back to CONNECTING
+ * with the next target; until content has come the request is kept for it.
+ */
+static const bool may_move[RUN_STATES][RUN_STATES] = {
+	[RUN_QUEUED] = { [RUN_CONNECTING] = true, [RUN_ENDED] = true },
+	[RUN_CONNECTING] = { [RUN_WAITING] = true, [RUN_ENDED] = true },
+	[RUN_WAITING] = { [RUN_STREAMING] = true, [RUN_ENDED] = true },
+	[RUN_STREAMING] = { [RUN_ENDED] = true },
+};
+
+static const char *const state_name[RUN_STATES] = {
+	[RUN_QUEUED] = "queued",
+	[RUN_CONNECTING] = "connecting",
+	[RUN_WAITING] = "waiting",
+	[RUN_STREAMING] = "streaming",
+	[RUN_ENDED] = "ended",
+};
+
+struct run *run_new(struct run_env *env, struct execution **e)
+{
+	struct run *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	*r = (struct run){ .env = env,
+		.state = RUN_QUEUED,
+		.execution = *e,
+		.attempt = (*e)->attempts,
+		.usage = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
+		.made_ms = env->mono_ms };
+	*e = NULL;
+	return r;
+}
+
+void run_free(struct run *r)
+{
+	if (r == NULL)
+		return;
+	r->env->counts.streaming -= r->state == RUN_STREAMING;
+	decoder_free(r->decoder);
+	execution_free(r->execution);
+	run_outcome_fini(&r->outcome);
+	free(r->model);
+	free(r->provider);
+	free(r->upstream_id);
+	free(r);
+}
+
+const struct id *run_id(const struct run *r)
+{
+	return &r->execution->id;
+}
+
+bool run_queued(const struct run *r)
+{
+	return r->state == RUN_QUEUED;
+}
+
+bool run_streaming(const struct run *r)
+{
+	return r->state == RUN_STREAMING;
+}
+
+bool run_ended(const struct run *r)
+{
+	return r->state == RUN_ENDED;
+}
+
+bool run_completed(const struct run *r)
+{
+	return r->state == RUN_ENDED &&
+	       r->outcome.status == EXECUTION_COMPLETED;
+}
+
+/* --- the machine --- */
+
+static void say_start(struct run *r)
+{
+	char *target = upstreams_target_name(&r->target);
+
+	if (target == NULL) {
+		r->env->batch->bytes.failed = ERR_NOMEM;
+		return;
+	}
+	batch_start(r->env->batch, &r->execution->id,
+	    &(struct batch_start){ .attempt = r->attempt,
+		.ts_ms = r->env->wall_ms,
+		.target = target,
+		.target_len = strlen(target) });
+	free(target);
+}
+
+/* What nobody will ask for again. */
+static void forget_request(struct run *r)
+{
+	free(r->execution->request);
+	r->execution->request = NULL;
+	r->execution->request_len = 0;
+}
+
+/* The one door. */
+static void run_move(struct run *r, enum run_state to)
+{
+	enum run_state from = r->state;
+
+	ASSERT(may_move[from][to]);
+	ASSERT(to == RUN_CONNECTING ? r->begun : true);
+	ASSERT(to == RUN_ENDED ? r->outcome.known : true);
+	log_debug(
+	    "run", "moves", "from=%s to=%s", state_name[from], state_name[to]);
+	r->env->counts.streaming -= from == RUN_STREAMING;
+	r->env->counts.streaming += to == RUN_STREAMING;
+	r->state = to;
+	r->since_ms = r->env->mono_ms;
+	if (to == RUN_CONNECTING)
+		say_start(r);
+	if (to == RUN_STREAMING)
+		forget_request(r);
+	if (to == RUN_ENDED) {
+		run_say_end(r);
+		decoder_free(r->decoder);
+		r->decoder = NULL;
+	}
+}
+
+/* Go as far as what has happened allows. */
+static void run_turn(struct run *r)
+{
+	for (;;) {
+		bool over = r->outcome.known;
+
+		switch (r->state) {
+		case RUN_QUEUED:
+			if (!over && !r->begun)
+				return;
+			run_move(r, over ? RUN_ENDED : RUN_CONNECTING);
+			break;
+		case RUN_CONNECTING:
+			if (!over && !r->connected)
+				return;
+			run_move(r, over ? RUN_ENDED : RUN_WAITING);
+			break;
+		case RUN_WAITING:
+			if (!over && !r->has_content)
+				return;
+			run_move(r, over ? RUN_ENDED : RUN_STREAMING);
+			break;
+		case RUN_STREAMING:
+			if (!over)
+				return;
+			run_move(r, RUN_ENDED);
+			break;
+		case RUN_ENDED: return;
+		}
+	}
+}
+
+/* --- what the dialect understood --- */
+
+static void note_content(struct run *r, const struct event *e)
+{
+	if (!r->has_content) {
+		r->has_content = true;
+		r->content_ms = r->env->mono_ms;
+	}
+	/* a call's fragments come again, whole, at its end */
+	if (e->kind != EVENT_TOOL_DELTA && e->text.s != NULL)
+		estimate_add(&r->output, e->text.s, e->text.len);
+	if (e->name.s != NULL)
+		estimate_add(&r->output, e->name.s, e->name.len);
+	delta_write(&(struct delta_target){ .batch = r->env->batch,
+			.id = &r->execution->id,
+			.attempt = r->attempt,
+			.ts_ms = r->env->wall_ms,
+			.scratch = &r->env->scratch },
+	    e);
+}
+
+static void note_start(struct run *r, const struct event *e)
+{
+	if (r->model == NULL)
+		r->model = run_word(e->model);
+	if (r->provider == NULL)
+		r->provider = run_word(e->provider);
+	if (r->upstream_id == NULL)
+		r->upstream_id = run_word(e->id);
+}
+
+static void on_event(void *arg, const struct event *e)
+{
+	struct run *r = arg;
+
+	if (r->outcome.known)
+		return;
+	r->n_events++;
+	r->env->counts.events++;
+	if (e->kind != EVENT_PING && r->state == RUN_STREAMING)
+		r->since_ms = r->env->mono_ms;
+	if (delta_is_content(e->kind))
+		note_content(r, e);
+	else if (e->kind == EVENT_START)
+		note_start(r, e);
+	else if (e->kind == EVENT_USAGE)
+		r->usage = e->usage;
+	else if (e->kind == EVENT_FINISH)
+		run_complete(r, e->reason, e->native);
+	else if (e->kind == EVENT_ERROR)
+		run_fail_as_told(r, &e->error);
+}
+
+/* --- what is told --- */
+
+/* Was a stream asked for? The request says so unless it says not. */
+static bool asks_stream(const struct execution *e)
+{
+	struct scan_value v;
+
+	return e->request == NULL ||
+	       !scan_member(e->request, e->request_len, "stream", &v) ||
+	       v.s[0] != 'f';
+}
+
+bool run_begin(struct run *r, struct dialect_request *ret)
+{
+	struct execution *e = r->execution;
+	struct upstreams_target t;
+	struct why why = { "" };
+	enum err rc;
+
+	ASSERT(r->state == RUN_QUEUED);
+	rc = upstreams_resolve(
+	    r->env->upstreams, e->model == NULL ? "" : e->model, &t, &why);
+	if (rc != OK) {
+		run_fail(r, "bad_request", false, "%s", why.text);
+		goto out;
+	}
+	rc = dialect_build(t.upstream->dialect,
+	    e->request == NULL ? "" : e->request, e->request_len,
+	    &(struct dialect_target){ .base_url = t.upstream->base_url,
+		.model = t.model,
+		.key = t.upstream->key,
+		.is_openai = t.upstream->is_openai },
+	    ret, &why);
+	if (rc != OK) {
+		run_fail(r, rc == ERR_INPUT ? "bad_request" : err_name(rc),
+		    rc != ERR_INPUT, "%s",
+		    why.text[0] == '\0' ? err_name(rc) : why.text);
+		goto out;
+	}
+	r->target = t;
+	r->attempt++;
+	r->begun = true;
+	r->begun_ms = r->env->mono_ms;
+	r->streaming_asked = asks_stream(e);
+	r->estimated_input = estimate_request(e->request, e->request_len);
+out:
+	run_turn(r);
+	return r->state == RUN_CONNECTING;
+}
+
+void run_connected(struct run *r)
+{
+	if (!r->connected)
+		r->connected_ms = r->env->mono_ms;
+	r->connected = true;
+	run_turn(r);
+}
+
+void run_head(struct run *r, const struct dialect_head *head)
+{
+	struct dialect_head h = *head;
+
+	run_connected(r);
+	if (r->state == RUN_ENDED || r->decoder != NULL)
+		return;
+	h.streaming = r->streaming_asked;
+	if (decoder_new(r->target.upstream->dialect, &h, on_event, r,
+		&r->decoder) != OK)
+		run_fail(r, err_name(ERR_NOMEM), true, "out of memory");
+	run_turn(r);
+}
+
+void run_body(struct run *r, const char *bytes, size_t len)
+{
+	if (r->decoder == NULL)
+		return;
+	decoder_feed(r->decoder, bytes, len);
+	run_turn(r);
+}
+
+void run_over(struct run *r, enum fetch_end end, const char *detail)
+{
+	const char *name = r->begun ? r->target.upstream->name : "the upstream";
+
+	if (r->state == RUN_ENDED)
+		return;
+	if (end == FETCH_TOO_LARGE)
+		run_fail(r, "answer_too_large", false,
+		    "%s sent more than an answer may have", name);
+	else if (r->decoder != NULL)
+		decoder_end(r->decoder, end == FETCH_CLEAN);
+	else
+		run_fail(r, dialect_error_name(ERROR_NETWORK), true, "%s: %s",
+		    name, detail == NULL ? "no response" : detail);
+	/* a decoder that has no opinion leaves an answer without its end */
+	run_fail(r, dialect_error_name(ERROR_TRUNCATED), false,
+	    "%s: the answer broke off", name);
+	run_turn(r);
+}
+
+void run_pause(struct run *r)
+{
+	r->paused = true;
+}
+
+void run_resume(struct run *r)
+{
+	r->paused = false;
+	r->since_ms = r->env->mono_ms;
+}
+
+void run_cancel(struct run *r)
+{
+	run_fail_as_cancelled(r);
+	run_turn(r);
+}
+
+void run_interrupt(struct run *r)
+{
+	run_fail(r, "interrupted", true, "spool was stopped meanwhile");
+	run_turn(r);
+}
+
+/* --- deadlines --- */
+
+/* The state's own deadline: how long, and what it is called. */
+static int64_t own_limit(const struct run *r, const char **ret_code)
+{
+	const struct run_limits *l = &r->env->limits;
+
+	switch (r->state) {
+	case RUN_QUEUED: break;
+	case RUN_CONNECTING:
+		*ret_code = "connect_timeout";
+		return l->connect_ms;
+	case RUN_WAITING:
+		*ret_code = "first_token_timeout";
+		return l->first_token_ms;
+	case RUN_STREAMING: *ret_code = "idle_timeout"; return l->idle_ms;
+	case RUN_ENDED: break;
+	}
+	return -1;
+}
+
+int64_t run_deadline(const struct run *r)
+{
+	const char *code = NULL;
+	int64_t own = own_limit(r, &code);
+	int64_t total = r->begun_ms + r->env->limits.total_ms;
+
+	if (own < 0)
+		return INT64_MAX;
+	own += r->since_ms;
+	return r->paused || total < own ? total : own;
+}
+
+void run_tick(struct run *r)
+{
+	int64_t now = r->env->mono_ms, own;
+	const char *code = NULL;
+
+	if (now < run_deadline(r))
+		return;
+	own = own_limit(r, &code);
+	if (now >= r->begun_ms + r->env->limits.total_ms)
+		run_fail(r, "total_timeout", false,
+		    "%s: the answer took longer than %lld ms",
+		    r->target.upstream->name,
+		    (long long)r->env->limits.total_ms);
+	else
+		run_fail(r, code, true, "%s: %s within %lld ms",
+		    r->target.upstream->name,
+		    r->state == RUN_CONNECTING ? "no connection"
+		    : r->state == RUN_WAITING  ? "no answer began"
+					       : "the answer did not go on",
+		    (long long)own);
+	run_turn(r);
+}

@@ -1,0 +1,92 @@
+/*
+ * run: one execution's life in the worker: the state machine. It has no
+ * sockets: the pump fetches for it and tells it what came.
+ *
+ * Used by: pump.          Thread: the pump's.
+ * Promises: from run_new() on there is exactly one BATCH_END, given at the
+ * moment at which run_ended() becomes true, and nothing after it.
+ */
+#ifndef WORKER_RUN_H
+#define WORKER_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/batch.h"
+#include "store/execution.h"
+#include "worker/dialect.h"
+#include "worker/fetch.h"
+
+struct run;
+struct upstreams;
+
+/* In ms, all set. */
+struct run_limits {
+	int64_t connect_ms;	/* from the attempt's begin */
+	int64_t first_token_ms; /* from the connection */
+	int64_t idle_ms;	/* from the last event that is no ping */
+	int64_t total_ms;	/* from the attempt's begin */
+};
+
+/* Of the runs of one thread. */
+struct run_counts {
+	uint64_t events, completed, failed, cancelled; /* since the start */
+	uint64_t streaming;			       /* now */
+};
+
+/* What a thread lends its runs; outlives them. */
+struct run_env {
+	const struct upstreams *upstreams;
+	struct run_limits limits;
+	struct batch *batch; /* the present turn's */
+	struct buf scratch;
+	int64_t wall_ms, mono_ms; /* the present turn's */
+	struct run_counts counts;
+};
+
+/*
+ * A queued run of ${*e}, which it takes. Fails: NULL without memory; *e is
+ * still the caller's.
+ */
+struct run *run_new(struct run_env *env, struct execution **e);
+
+/* NULL is nothing. Says nothing: a run that has not ended is forgotten. */
+void run_free(struct run *r);
+
+const struct id *run_id(const struct run *r);
+
+/* True while it waits for run_begin(). */
+bool run_queued(const struct run *r);
+bool run_streaming(const struct run *r);
+bool run_ended(const struct run *r);
+
+/* True when it ended with the answer's end, not with a failure or a cancel. */
+bool run_completed(const struct run *r);
+
+/*
+ * Begin the attempt. True: fetch what is in ${ret}, an initialised request,
+ * and tell what happens. False: it has ended instead.
+ */
+bool run_begin(struct run *r, struct dialect_request *ret);
+
+/* What the fetch tells (fetch.h). Harmless once it has ended. */
+void run_connected(struct run *r);
+void run_head(struct run *r, const struct dialect_head *head);
+void run_body(struct run *r, const char *bytes, size_t len);
+void run_over(struct run *r, enum fetch_end end, const char *detail);
+
+/* We, not the upstream, are slow: no deadline but the total one counts. */
+void run_pause(struct run *r);
+void run_resume(struct run *r);
+
+/* Somebody asked to stop it; the program stops. */
+void run_cancel(struct run *r);
+void run_interrupt(struct run *r);
+
+/* The earliest deadline, on the growing clock; INT64_MAX: none. */
+int64_t run_deadline(const struct run *r);
+
+/* End it when a deadline has passed. */
+void run_tick(struct run *r);
+
+#endif

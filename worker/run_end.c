@@ -1,0 +1,205 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/log.h"
+#include "store/base/utf8.h"
+#include "worker/metadata.h"
+#include "worker/run_internal.h"
+
+/* Shorter keys ("x", "none") are no secrets and would eat plain words. */
+#define MIN_SECRET_BYTES 8
+
+void run_outcome_fini(struct run_outcome *o)
+{
+	free(o->message);
+	free(o->native);
+	free(o->provider_code);
+	*o = (struct run_outcome){ 0 };
+}
+
+static char *cut(struct text t, size_t max)
+{
+	if (t.s == NULL || t.len == 0)
+		return NULL;
+	return strndup(t.s, t.len > max ? utf8_cut(t.s, max) : t.len);
+}
+
+char *run_word(struct text t)
+{
+	return cut(t, RUN_MAX_WORD_BYTES);
+}
+
+/* Put stars over each ${secret} in ${s}: upstreams echo keys. */
+static void hide(char *s, const char *secret)
+{
+	size_t len = secret == NULL ? 0 : strlen(secret);
+
+	if (s == NULL || len < MIN_SECRET_BYTES)
+		return;
+	for (char *p = s; (p = strstr(p, secret)) != NULL; p += len)
+		memset(p, '*', len);
+}
+
+static const char *secret(const struct run *r)
+{
+	return r->begun ? r->target.upstream->key : NULL;
+}
+
+void run_complete(struct run *r, enum finish_reason reason, struct text native)
+{
+	if (r->outcome.known)
+		return;
+	r->outcome = (struct run_outcome){ .known = true,
+		.status = EXECUTION_COMPLETED,
+		.reason = reason,
+		.native = run_word(native),
+		.retry_after_ms = -1 };
+}
+
+void run_fail(
+    struct run *r, const char *code, bool retryable, const char *fmt, ...)
+{
+	char text[RUN_MAX_MESSAGE_BYTES];
+	va_list ap;
+
+	if (r->outcome.known)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	hide(text, secret(r));
+	r->outcome = (struct run_outcome){ .known = true,
+		.status = EXECUTION_FAILED,
+		.code = code,
+		.message = strdup(text),
+		.retryable = retryable,
+		.retry_after_ms = -1 };
+}
+
+void run_fail_as_told(struct run *r, const struct dialect_error *e)
+{
+	if (r->outcome.known)
+		return;
+	r->outcome = (struct run_outcome){ .known = true,
+		.status = EXECUTION_FAILED,
+		.code = dialect_error_name(e->kind),
+		.message = cut(e->message, RUN_MAX_MESSAGE_BYTES),
+		.provider_code = run_word(e->code),
+		.http_status = e->status,
+		.retryable = e->retryable,
+		.retry_after_ms = e->retry_after_ms };
+	hide(r->outcome.message, secret(r));
+}
+
+void run_fail_as_cancelled(struct run *r)
+{
+	run_fail(r, "cancelled", false, "the execution was cancelled");
+	if (r->outcome.code != NULL &&
+	    strcmp(r->outcome.code, "cancelled") == 0)
+		r->outcome.status = EXECUTION_CANCELLED;
+}
+
+static const char *finish_reason(const struct run_outcome *o)
+{
+	if (o->status == EXECUTION_COMPLETED)
+		return dialect_finish_name(o->reason);
+	return o->status == EXECUTION_CANCELLED ? "cancelled" : "error";
+}
+
+/* From ${from} to ${to}, or -1 when one was not reached. */
+static int64_t span(int64_t from, int64_t to)
+{
+	return from == 0 || to < from ? -1 : to - from;
+}
+
+static void collect(
+    const struct run *r, const char *target, struct metadata *ret)
+{
+	const struct run_outcome *o = &r->outcome;
+	int64_t now = r->env->mono_ms;
+
+	metadata_init(ret);
+	ret->status = o->status;
+	ret->target = target;
+	ret->model = r->model;
+	if (r->model == NULL && r->begun)
+		ret->model = r->target.model;
+	ret->provider = r->provider;
+	ret->upstream_id = r->upstream_id;
+	ret->finish_reason = finish_reason(o);
+	ret->native_finish_reason = o->native;
+	ret->usage = r->usage;
+	/* a request that never left was read by nobody */
+	ret->estimated_input = r->connected ? r->estimated_input : 0;
+	ret->estimated_output = estimate_tokens(&r->output);
+	ret->error = (struct metadata_error){ .code = o->code,
+		.message = o->message == NULL ? o->code : o->message,
+		.status = o->http_status,
+		.retryable = o->retryable,
+		.retry_after_ms = o->retry_after_ms,
+		.provider_code = o->provider_code };
+	ret->attempts = r->attempt;
+	ret->queued_ms =
+	    r->begun ? span(r->made_ms, r->begun_ms) : span(r->made_ms, now);
+	ret->connect_ms = span(r->begun_ms, r->connected_ms);
+	ret->first_token_ms = span(r->begun_ms, r->content_ms);
+	ret->total_ms = span(r->begun_ms, now);
+}
+
+static void count_and_log(struct run *r, const char *target)
+{
+	const struct run_outcome *o = &r->outcome;
+	struct run_counts *c = &r->env->counts;
+	bool failed = o->status == EXECUTION_FAILED;
+	char id[ID_TEXT];
+
+	c->completed += o->status == EXECUTION_COMPLETED;
+	c->failed += failed;
+	c->cancelled += o->status == EXECUTION_CANCELLED;
+	id_text(&r->execution->id, id);
+	log_line(failed ? LOG_WARN : LOG_INFO, "run", "execution ended",
+	    "id=%s status=%s %s=%s events=%u ms=%lld target=%s", id,
+	    execution_status_name(o->status),
+	    o->code == NULL ? "finish" : "code",
+	    o->code == NULL ? finish_reason(o) : o->code, r->n_events,
+	    (long long)span(r->begun_ms, r->env->mono_ms),
+	    target == NULL ? "" : target);
+}
+
+void run_say_end(struct run *r)
+{
+	char *target = r->begun ? upstreams_target_name(&r->target) : NULL;
+	const char *code = r->outcome.code == NULL ? "" : r->outcome.code;
+	struct batch *batch = r->env->batch;
+	struct buf *b = &r->env->scratch;
+	struct metadata m;
+	size_t at;
+
+	collect(r, target, &m);
+	buf_reset(b);
+	metadata_write(b, &m);
+	at = b->len;
+	buf_putc(b, '\n'); /* so that jsonout begins anew */
+	metadata_write_end(b, &m);
+	if (buf_state(b) != OK) {
+		batch->bytes.failed = buf_state(b);
+		goto out;
+	}
+	batch_end(batch, &r->execution->id,
+	    &(struct batch_end){ .status = r->outcome.status,
+		.chunk = { .attempt = r->attempt == 0 ? 1 : r->attempt,
+		    .kind = CHUNK_END,
+		    .ts_ms = r->env->wall_ms,
+		    .content = "",
+		    .meta = b->data + at + 1,
+		    .meta_len = b->len - at - 1 },
+		.metadata = b->data,
+		.metadata_len = at,
+		.error_code = code,
+		.error_code_len = strlen(code) });
+	count_and_log(r, target);
+out:
+	free(target);
+}

@@ -1,0 +1,245 @@
+#include "worker/upstreams.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/digest.h"
+#include "worker/dialect.h"
+#include "worker/worker.h"
+
+#define MAX_NAME_BYTES 64
+#define MAX_URL_BYTES 2048
+#define MAX_KEY_BYTES 8192
+
+struct upstreams {
+	struct upstream_entry *entry;
+	size_t n;
+	size_t standard; /* which one "" means */
+};
+
+static bool name_ok(const char *s)
+{
+	size_t len = s == NULL ? 0 : strlen(s);
+
+	return len > 0 && len <= MAX_NAME_BYTES &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+/* What may stand in a header's value or in a URL: no blanks, no control. */
+static bool visible(const char *s, size_t max)
+{
+	size_t len = strlen(s);
+
+	if (len == 0 || len > max)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (s[i] <= 0x20 || s[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* NULL, or what is wrong with a base URL. */
+static const char *url_fault(const char *url)
+{
+	const char *host;
+	size_t len;
+
+	if (url == NULL || !visible(url, MAX_URL_BYTES))
+		return "is empty, too long or has blanks in it";
+	if (strncmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else if (strncmp(url, "https://", 8) == 0)
+		host = url + 8;
+	else
+		return "must begin with http:// or https://";
+	len = strcspn(host, "/?#");
+	if (len == 0 || host[0] == ':')
+		return "names no host";
+	if (memchr(host, '@', len) != NULL)
+		return "must not hold a user or password; use the key";
+	if (memchr(host, '\\', len) != NULL)
+		return "has a backslash in its host";
+	if (strpbrk(host, "?#") != NULL)
+		return "must not have a query or fragment";
+	return NULL;
+}
+
+static bool copy(char **dst, const char *src)
+{
+	if (src == NULL)
+		return true;
+	*dst = strdup(src);
+	return *dst != NULL;
+}
+
+static const struct upstream_entry *find(
+    const struct upstreams *u, const char *name, size_t len)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (strlen(u->entry[i].name) == len &&
+		    memcmp(u->entry[i].name, name, len) == 0)
+			return &u->entry[i];
+	return NULL;
+}
+
+/* NULL, or what is wrong with an upstream. */
+static const char *fault(
+    const struct upstreams *u, const struct worker_upstream *in)
+{
+	if (!name_ok(in->name))
+		return "its name must be 1 to 64 of a-z 0-9 _ -";
+	if (find(u, in->name, strlen(in->name)) != NULL)
+		return "there are two of this name";
+	if (in->dialect == NULL || dialect_find(in->dialect) == NULL)
+		return "there is no such dialect";
+	if (in->key != NULL && !visible(in->key, MAX_KEY_BYTES))
+		return "its key is empty or has blanks in it";
+	if (in->model != NULL && in->model[0] == '\0')
+		return "its default model is empty";
+	return NULL;
+}
+
+static enum err add(
+    struct upstreams *u, const struct worker_upstream *in, struct why *why)
+{
+	const char *wrong = fault(u, in);
+	struct upstream_entry *e = &u->entry[u->n];
+	size_t len;
+
+	if (wrong != NULL) {
+		err_why(why, "upstream \"%s\": %s",
+		    in->name == NULL ? "" : in->name, wrong);
+		return ERR_INPUT;
+	}
+	wrong = url_fault(in->base_url);
+	if (wrong != NULL) {
+		err_why(why, "upstream \"%s\": its URL %s", in->name, wrong);
+		return ERR_INPUT;
+	}
+	u->n++; /* from here upstreams_free() sees it */
+	e->dialect = dialect_find(in->dialect);
+	e->is_openai = in->is_openai;
+	if (!copy(&e->name, in->name) || !copy(&e->base_url, in->base_url) ||
+	    !copy(&e->key, in->key) || !copy(&e->model, in->model))
+		return ERR_NOMEM;
+	len = strlen(e->base_url);
+	while (e->base_url[len - 1] == '/')
+		e->base_url[--len] = '\0';
+	return OK;
+}
+
+enum err upstreams_new(const struct worker_options *options,
+    struct upstreams **ret, struct why *why)
+{
+	const struct upstream_entry *standard;
+	const char *name = options->default_upstream;
+	struct upstreams *u = NULL;
+	enum err rc = ERR_NOMEM;
+
+	if (options->n_upstreams > UPSTREAMS_MAX) {
+		err_why(why, "more than %d upstreams", UPSTREAMS_MAX);
+		rc = ERR_INPUT;
+		goto out;
+	}
+	u = calloc(1, sizeof(*u));
+	if (u == NULL)
+		goto out;
+	u->entry = calloc(options->n_upstreams + 1, sizeof(*u->entry));
+	if (u->entry == NULL)
+		goto out;
+	for (size_t i = 0; i < options->n_upstreams; i++) {
+		rc = add(u, &options->upstreams[i], why);
+		if (rc != OK)
+			goto out;
+	}
+	if (name != NULL) {
+		standard = find(u, name, strlen(name));
+		rc = ERR_INPUT;
+		if (standard == NULL) {
+			err_why(why, "the default upstream \"%s\" is not there",
+			    name);
+			goto out;
+		}
+		u->standard = (size_t)(standard - u->entry);
+	}
+	*ret = u;
+	u = NULL;
+	rc = OK;
+out:
+	upstreams_free(u);
+	return rc;
+}
+
+void upstreams_free(struct upstreams *u)
+{
+	if (u == NULL)
+		return;
+	for (size_t i = 0; i < u->n; i++) {
+		struct upstream_entry *e = &u->entry[i];
+
+		if (e->key != NULL)
+			digest_wipe(e->key, strlen(e->key));
+		free(e->key);
+		free(e->name);
+		free(e->base_url);
+		free(e->model);
+	}
+	free(u->entry);
+	free(u);
+}
+
+/* "openai (default), local/llama3": names, with their models. */
+static void list(const struct upstreams *u, char *dst, size_t size)
+{
+	size_t len = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < u->n && len < size; i++) {
+		const struct upstream_entry *e = &u->entry[i];
+		int n = snprintf(dst + len, size - len, "%s%s/%s%s",
+		    i == 0 ? "" : ", ", e->name,
+		    e->model == NULL ? "MODEL" : e->model,
+		    i == u->standard ? " (default)" : "");
+
+		len += n < 0 ? 0 : (size_t)n;
+	}
+}
+
+enum err upstreams_resolve(const struct upstreams *u, const char *model,
+    struct upstreams_target *ret, struct why *why)
+{
+	const char *slash = strchr(model, '/');
+	const struct upstream_entry *e = NULL;
+	char names[384];
+
+	if (u->n == 0) {
+		err_why(why, "no upstream is configured");
+		return ERR_INPUT;
+	}
+	if (slash != NULL)
+		e = find(u, model, (size_t)(slash - model));
+	if (e != NULL)
+		model = slash + 1;
+	else
+		e = &u->entry[u->standard];
+	if (model[0] == '\0')
+		model = e->model;
+	if (model == NULL) {
+		list(u, names, sizeof(names));
+		err_why(why, "name a model of \"%s\"; configured: %s", e->name,
+		    names);
+		return ERR_INPUT;
+	}
+	*ret = (struct upstreams_target){ e, model };
+	return OK;
+}
+
+char *upstreams_target_name(const struct upstreams_target *t)
+{
+	char *name = NULL;
+
+	if (asprintf(&name, "%s/%s", t->upstream->name, t->model) < 0)
+		return NULL;
+	return name;
+}

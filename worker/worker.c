@@ -1,0 +1,268 @@
+#include "worker/worker.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "store/base/clock.h"
+#include "store/base/log.h"
+#include "store/writer.h"
+#include "worker/estimate.h"
+#include "worker/metadata.h"
+#include "worker/pump.h"
+#include "worker/slots.h"
+#include "worker/upstreams.h"
+
+#define MAX_THREADS 64
+
+struct worker {
+	struct store *store;
+	struct upstreams *upstreams;
+	struct slots slots;
+	atomic_bool stopping;
+	unsigned n_pumps;
+	struct pump *pump[]; /* MAX_THREADS at most; fixed while it runs */
+};
+
+static void begin_curl(void)
+{
+	ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+/* A slot that somebody waited for is free. */
+static void on_slot(void *arg)
+{
+	struct worker *w = arg;
+
+	for (unsigned i = 0; i < w->n_pumps; i++)
+		pump_wake(w->pump[i]);
+}
+
+static int64_t or_default(int64_t v, int64_t standard)
+{
+	return v > 0 ? v : standard;
+}
+
+static void read_options(
+    const struct worker_options *o, struct worker *w, struct pump_options *ret)
+{
+	*ret = (struct pump_options){
+		.store = o->store,
+		.slots = &w->slots,
+		.upstreams = w->upstreams,
+		.limits = {
+			.connect_ms = or_default(o->connect_ms, 10000),
+			.first_token_ms = or_default(o->first_token_ms, 120000),
+			.idle_ms = or_default(o->idle_ms, 120000),
+			.total_ms = or_default(o->total_ms, 1800000),
+		},
+		.max_answer_bytes = o->max_answer_bytes > 0 ?
+		    o->max_answer_bytes : (uint64_t)256 << 20,
+		.max_backlog_bytes = o->max_backlog_bytes > 0 ?
+		    o->max_backlog_bytes : (size_t)16 << 20,
+	};
+}
+
+/* Start ${n} threads, which take no signals: those are the main thread's. */
+static enum err start_pumps(
+    struct worker *w, const struct pump_options *options, unsigned n)
+{
+	sigset_t all, before;
+	enum err rc = OK;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (rc == OK && w->n_pumps < n) {
+		rc = pump_start(options, &w->pump[w->n_pumps]);
+		if (rc == OK)
+			w->n_pumps++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+enum err worker_start(
+    const struct worker_options *options, struct worker **ret, struct why *why)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	unsigned n = options->threads == 0 ? 1 : options->threads;
+	struct pump_options pump_options;
+	struct worker *w = NULL;
+	enum err rc = ERR_INPUT;
+
+	if (n > MAX_THREADS) {
+		err_why(why, "more than %d worker threads", MAX_THREADS);
+		goto out;
+	}
+	pthread_once(&once, begin_curl);
+	rc = ERR_NOMEM;
+	w = calloc(1, sizeof(*w) + n * sizeof(struct pump *));
+	if (w == NULL)
+		goto out;
+	w->store = options->store;
+	slots_init(&w->slots,
+	    options->max_live == 0 ? 10000 : options->max_live, on_slot, w);
+	rc = upstreams_new(options, &w->upstreams, why);
+	if (rc != OK)
+		goto out;
+	read_options(options, w, &pump_options);
+	rc = start_pumps(w, &pump_options, n);
+	if (rc != OK) {
+		err_why(why, "worker threads: %s", err_name(rc));
+		goto out;
+	}
+	*ret = w;
+	w = NULL;
+out:
+	worker_stop(w, 0);
+	return rc;
+}
+
+enum err worker_resolve(const struct worker *w, const char *model,
+    char **ret_target, struct why *why)
+{
+	struct upstreams_target t;
+	char *name;
+	enum err rc = upstreams_resolve(w->upstreams, model, &t, why);
+
+	if (rc != OK)
+		return rc;
+	name = upstreams_target_name(&t);
+	if (name == NULL)
+		return ERR_NOMEM;
+	*ret_target = name;
+	return OK;
+}
+
+enum err worker_reserve(struct worker *w)
+{
+	if (atomic_load(&w->stopping))
+		return ERR_STOPPED;
+	return slots_reserve(&w->slots);
+}
+
+void worker_release(struct worker *w)
+{
+	slots_release(&w->slots);
+}
+
+/* An execution's messages all go to the same thread. */
+static struct pump *pump_of(struct worker *w, const struct id *id)
+{
+	return w->pump[(id_hash(id) >> 32) % w->n_pumps];
+}
+
+enum err worker_submit(struct worker *w, struct execution **e)
+{
+	if (atomic_load(&w->stopping))
+		return ERR_STOPPED;
+	return pump_submit(pump_of(w, &(*e)->id), e);
+}
+
+enum err worker_cancel(struct worker *w, const struct id *id)
+{
+	if (atomic_load(&w->stopping))
+		return ERR_STOPPED;
+	return pump_cancel(pump_of(w, id), id);
+}
+
+/* --- settling --- */
+
+#define SETTLE_BYTES ((size_t)64 << 10)
+
+static void on_settled(struct write *w)
+{
+	if (w->result != OK)
+		log_warn("worker", "interrupted execution not settled",
+		    "reason=%s", err_name(w->result));
+	batch_fini(&w->u.batch);
+	free(w);
+}
+
+static void describe_interrupted(const struct execution *e, struct metadata *m)
+{
+	metadata_init(m);
+	m->target = e->target;
+	m->model = e->target != NULL ? e->target : e->model;
+	m->error.code = "interrupted";
+	m->error.message = "spool stopped before the answer was complete";
+	m->error.retryable = true;
+	m->attempts = e->attempts;
+	if (e->attempts > 0)
+		m->estimated_input =
+		    estimate_request(e->request, e->request_len);
+	if (e->started_ms >= e->created_ms)
+		m->queued_ms = e->started_ms - e->created_ms;
+}
+
+enum err worker_settle(struct worker *w, const struct execution *e)
+{
+	struct write *write = calloc(1, sizeof(*write));
+	struct buf metadata, end;
+	struct metadata m;
+	enum err rc = ERR_NOMEM;
+
+	buf_init(&metadata, SETTLE_BYTES);
+	buf_init(&end, SETTLE_BYTES);
+	if (write == NULL)
+		goto out;
+	write->kind = WRITE_BATCH;
+	write->on_done = on_settled;
+	batch_init(&write->u.batch, 4 * SETTLE_BYTES);
+	describe_interrupted(e, &m);
+	metadata_write(&metadata, &m);
+	metadata_write_end(&end, &m);
+	batch_end(&write->u.batch, &e->id,
+	    &(struct batch_end){ .status = EXECUTION_FAILED,
+		.chunk = { .attempt = e->attempts > 0 ? e->attempts : 1,
+		    .kind = CHUNK_END,
+		    .ts_ms = clock_wall_ms(),
+		    .content = "",
+		    .meta = end.data,
+		    .meta_len = end.len },
+		.metadata = metadata.data,
+		.metadata_len = metadata.len,
+		.error_code = m.error.code,
+		.error_code_len = sizeof("interrupted") - 1 });
+	rc = buf_state(&metadata) != OK ? buf_state(&metadata)
+	     : buf_state(&end) != OK	? buf_state(&end)
+					: batch_state(&write->u.batch);
+	if (rc != OK)
+		goto out;
+	write->mail.bytes = write->u.batch.bytes.len;
+	rc = writer_post(w->store, write);
+	if (rc == OK)
+		write = NULL;
+out:
+	if (write != NULL)
+		batch_fini(&write->u.batch);
+	free(write);
+	buf_fini(&metadata);
+	buf_fini(&end);
+	return rc;
+}
+
+void worker_stats(const struct worker *w, struct worker_stats *ret)
+{
+	*ret = (struct worker_stats){ 0 };
+	for (unsigned i = 0; i < w->n_pumps; i++)
+		pump_stats(w->pump[i], ret);
+}
+
+void worker_stop(struct worker *w, int64_t drain_ms)
+{
+	if (w == NULL)
+		return;
+	atomic_store(&w->stopping, true);
+	for (unsigned i = 0; i < w->n_pumps; i++)
+		pump_stop(w->pump[i], drain_ms);
+	for (unsigned i = 0; i < w->n_pumps; i++)
+		pump_join(w->pump[i]);
+	for (unsigned i = 0; i < w->n_pumps; i++)
+		pump_free(w->pump[i]);
+	upstreams_free(w->upstreams);
+	slots_fini(&w->slots);
+	free(w);
+}
