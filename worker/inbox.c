@@ -84,7 +84,7 @@ enum err inbox_submit(struct inbox *in, struct execution **e)
 {
 	enum err rc = order(
 	    in, &(struct inbox_order){ .mail.bytes = sizeof(struct inbox_order),
-		    .kind = ORDER_SUBMIT,
+		    .kind = INBOX_SUBMIT,
 		    .execution = *e });
 
 	if (rc == OK)
@@ -96,7 +96,7 @@ enum err inbox_cancel(struct inbox *in, const struct id *id)
 {
 	return order(
 	    in, &(struct inbox_order){ .mail.bytes = sizeof(struct inbox_order),
-		    .kind = ORDER_CANCEL,
+		    .kind = INBOX_CANCEL,
 		    .id = *id });
 }
 

@@ -21,13 +21,13 @@
 
 struct inbox;
 
-enum order_kind { ORDER_SUBMIT, ORDER_CANCEL };
+enum inbox_order_kind { INBOX_SUBMIT, INBOX_CANCEL };
 
 struct inbox_order {
 	struct mail mail;
-	enum order_kind kind;
-	struct execution *execution; /* ORDER_SUBMIT: owned */
-	struct id id;		     /* ORDER_CANCEL */
+	enum inbox_order_kind kind;
+	struct execution *execution; /* INBOX_SUBMIT: owned */
+	struct id id;		     /* INBOX_CANCEL */
 };
 
 /* A batch under way. */

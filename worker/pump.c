@@ -103,8 +103,8 @@ static void take_orders(struct pump *p)
 
 	while ((o = inbox_next_order(p->inbox)) != NULL) {
 		switch (o->kind) {
-		case ORDER_SUBMIT: pump_jobs_accept(p, o); break;
-		case ORDER_CANCEL: pump_jobs_cancel(p, &o->id); break;
+		case INBOX_SUBMIT: pump_jobs_accept(p, o); break;
+		case INBOX_CANCEL: pump_jobs_cancel(p, &o->id); break;
 		}
 		inbox_order_free(o);
 	}

@@ -157,7 +157,6 @@ void pump_jobs_accept(struct pump *p, struct inbox_order *o)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
-	slots_enter(p->options.slots);
 	if (j == NULL || timer_reserve(&p->timers, p->n_jobs + 1) != OK)
 		goto refused;
 	*j = (struct job){ .pump = p, .waiting = true };

@@ -35,6 +35,7 @@ void slots_fini(struct slots *s);
 
 /* Fails: ERR_LIMIT when reserved and submitted ones reach the maximum. */
 MUST_CHECK enum err slots_reserve(struct slots *s);
+/* Give a reserved place back. */
 void slots_release(struct slots *s);
 
 /* One came: a reserved place, if there is one, becomes a run. */

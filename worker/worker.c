@@ -156,9 +156,15 @@ static struct pump *pump_of(struct worker *w, const struct id *id)
 
 enum err worker_submit(struct worker *w, struct execution **e)
 {
+	enum err rc;
+
 	if (atomic_load(&w->stopping))
 		return ERR_STOPPED;
-	return pump_submit(pump_of(w, &(*e)->id), e);
+	slots_enter(&w->slots);
+	rc = pump_submit(pump_of(w, &(*e)->id), e);
+	if (rc != OK)
+		slots_leave(&w->slots, false);
+	return rc;
 }
 
 enum err worker_cancel(struct worker *w, const struct id *id)
