@@ -74,13 +74,14 @@ void worker_release(struct worker *w);
 /*
  * Takes ${*e}, a stored execution that has not ended, whose place was reserved
  * (recovery need not reserve). Never blocks: fit for the writer's thread.
- * Fails: ERR_STOPPED, and the next start will find it.
+ * Fails: ERR_STOPPED, ERR_NOMEM, and the next start will find it; the place
+ * is free again.
  */
 MUST_CHECK enum err worker_submit(struct worker *w, struct execution **e);
 
 /*
  * End ${id} as cancelled; nothing happens when it is not (or no longer) run
- * here. Never blocks. Fails: ERR_STOPPED.
+ * here. Never blocks. Fails: ERR_STOPPED, ERR_NOMEM.
  */
 MUST_CHECK enum err worker_cancel(struct worker *w, const struct id *id);
 
@@ -100,8 +101,9 @@ void worker_stats(const struct worker *w, struct worker_stats *ret);
 
 /*
  * Take no more work, let runs go on for ${drain_ms}, then end what is left as
- * failed with error.code "interrupted" and everything received stored. When it
- * returns the threads are gone and nothing more is posted. NULL is nothing.
+ * failed with error.code "interrupted" and everything received stored; what has
+ * not begun stays queued for the next start. When it returns the threads are
+ * gone and nothing more is posted. NULL is nothing.
  */
 void worker_stop(struct worker *w, int64_t drain_ms);
 
