@@ -1,0 +1,96 @@
+/*
+ * config: everything that serve can be told, in one struct, from flags, the
+ * environment, an INI file and defaults; nobody else reads any of them.
+ *
+ * The file: [server], [store], [worker] and [log] hold the keys of the option
+ * table; each [upstream NAME] holds dialect, base_url, model and one of key,
+ * key_file, key_env. Comments are lines that begin with '#' or ';', and what
+ * follows " ;". Anything unknown is an error with its line.
+ *
+ * The usual variables of providers define upstreams without a file:
+ * OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL and the same for OPENROUTER.
+ * A section of that name in the file replaces all three.
+ *
+ * Used by: cmd_serve, cmd_config.     Thread: the main one, before others.
+ * Promises: a loaded config has been checked as far as that goes without
+ * opening anything; keys are never in a message.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/option.h"
+#include "store/base/err.h"
+#include "store/base/log.h"
+#include "store/store.h"
+
+#define CONFIG_MAX_UPSTREAMS 64
+#define CONFIG_MAX_UNSUPPORTED 8
+/* A preset admin key must be as long as this. */
+#define CONFIG_MIN_ADMIN_KEY 20
+
+struct config_upstream {
+	char *name;
+	char *dialect;
+	char *base_url; /* without a slash at the end */
+	char *key;	/* NULL: none; wiped when freed */
+	char *model;	/* NULL: the caller names one */
+	bool is_openai;
+	char where[512]; /* where it was defined, in words */
+};
+
+/* A provider's variable that is set and that this version cannot use. */
+struct config_unsupported {
+	const char *variable, *dialect;
+};
+
+/* Texts are lent by the option set, which must outlive the config. */
+struct config {
+	const struct option_set *options;
+	struct config_upstream upstreams[CONFIG_MAX_UPSTREAMS];
+	size_t n_upstreams;
+	struct config_unsupported unsupported[CONFIG_MAX_UNSUPPORTED];
+	size_t n_unsupported;
+
+	const char *const *listen;
+	const char *const *allow_hosts, *const *cors_origins;
+	const char *base_path;
+	const char *db;
+	const char *admin_key;	      /* NULL: not preset */
+	const char *default_upstream; /* NULL: the first, or the demo's */
+	bool demo, require_keys, strict_callable, core_dumps;
+	enum store_durability durability;
+	unsigned loops, workers, readers;
+	unsigned max_connections, max_per_ip, max_live, max_open, rate;
+	size_t max_body_bytes, cache_bytes, backlog_bytes, max_answer_bytes;
+	int64_t header_ms, body_ms, keepalive_ms, stall_ms, max_wait_ms;
+	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
+	int64_t idempotency_keep_ms, drain_ms;
+	enum log_level log_level;
+	enum log_format log_format; /* auto has been decided */
+};
+
+/* The option tables of serve, for option_set_new(). */
+const struct option_spec *const *config_tables(void);
+
+/*
+ * Read the environment and the file that --config names into ${options}, whose
+ * flags were taken before, and check all of it. Fails: ERR_INPUT (${why} begins
+ * with the file and line where there is one), ERR_NOMEM.
+ */
+MUST_CHECK enum err config_load(
+    struct option_set *options, struct config *ret, struct why *why);
+
+/* An all-zero config is fine. */
+void config_fini(struct config *c);
+
+/*
+ * Is there anything that could answer? ERR_INPUT and ${why} says what to set
+ * when neither an upstream nor --demo is there.
+ */
+MUST_CHECK enum err config_can_answer(const struct config *c, struct why *why);
+
+#endif
