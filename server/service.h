@@ -54,10 +54,25 @@ void service_on_request(struct http_exchange *x, void *arg);
 void service_on_refusal(struct buf *body, const char **ret_content_type,
     int status, const char *code, const char *detail);
 
-/* From now on readyz says 503 and creations are refused with 503. */
+/*
+ * From now on readyz says 503, and creations and cancels are refused with 503;
+ * reads go on. Waits for what is on its way to the worker (one commit): when it
+ * returns, the service does not touch the worker any more. Before
+ * worker_stop(). Again is nothing.
+ */
 void service_drain(struct service *s);
 
-/* After http_server_stop(). NULL is nothing. */
+/*
+ * Drains; then every request is refused, and nothing is posted to a loop any
+ * more: open exchanges end by their on_gone. Before http_server_stop(), whose
+ * loops the read pool and the writer would otherwise still post to.
+ */
+void service_stop(struct service *s);
+
+/*
+ * After http_server_stop() and before store_close(): waits for what the writer
+ * still owes, ends the read pool. NULL is nothing.
+ */
 void service_free(struct service *s);
 
 #endif
