@@ -1,0 +1,111 @@
+#include "server/cmd/client_reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/cmd/output.h"
+
+static enum err status_err(long status)
+{
+	switch (status) {
+	case 401:
+	case 403: return ERR_DENIED;
+	case 404:
+	case 410: return ERR_NOT_FOUND;
+	case 409:
+	case 412: return ERR_CONFLICT;
+	case 408:
+	case 504: return ERR_TIMEOUT;
+	case 425:
+	case 429:
+	case 502:
+	case 503:
+	case 507: return ERR_LIMIT;
+	default: return status >= 400 && status < 500 ? ERR_INPUT : ERR_IO;
+	}
+}
+
+static const char *hint(long status)
+{
+	if (status == 401)
+		return "; set SPOOL_KEY, or give --key-file";
+	if (status == 403)
+		return "; another key may";
+	if (status == 421)
+		return "; start the server with --allow-host";
+	return "";
+}
+
+static void problem(
+    const char *url, long status, const json_t *body, struct why *why)
+{
+	const char *title = client_member(body, "title");
+	const char *detail = client_member(body, "detail");
+	const char *code = client_member(body, "code");
+
+	if (!*title && !*detail) {
+		err_why(why, "%s answered with status %ld%s", url, status,
+		    hint(status));
+		return;
+	}
+	err_why(why, "%s%s%s%s%s%s%s", title, *title && *detail ? ": " : "",
+	    detail, *code ? " (" : "", code, *code ? ")" : "", hint(status));
+}
+
+enum err client_reply_read(const char *url, long status, const struct buf *body,
+    json_t **ret, struct why *why)
+{
+	json_error_t error;
+	json_t *json = NULL;
+	enum err err = OK;
+
+	if (body->len)
+		json = json_loadb(body->data, body->len,
+		    JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
+	if (status < 200 || status > 299) {
+		problem(url, status, json, why);
+		err = status_err(status);
+	} else if (!json && body->len) {
+		err_why(why,
+		    "%s answered with something that is not JSON: is it a "
+		    "spool server?",
+		    url);
+		err = ERR_IO;
+	} else {
+		*ret = json;
+		json = NULL;
+	}
+	json_decref(json);
+	return err;
+}
+
+const char *client_member(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+void client_show(const json_t *value, char *dst, size_t room)
+{
+	char *text;
+
+	dst[0] = '\0';
+	if (!value || json_is_null(value))
+		return;
+	if (json_is_string(value)) {
+		snprintf(dst, room, "%s", json_string_value(value));
+		return;
+	}
+	text = json_dumps(
+	    value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	snprintf(dst, room, "%s", text ? text : "");
+	free(text);
+}
+
+void client_print(const json_t *value)
+{
+	json_dumpf(value, stdout,
+	    JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	putchar('\n');
+}

@@ -1,0 +1,19 @@
+/*
+ * help: the option tables and commands as a person reads them.
+ *
+ * Used by: cmd, cmd_help.     Thread: the main one.
+ */
+#ifndef SERVER_CMD_HELP_H
+#define SERVER_CMD_HELP_H
+
+#include <stdio.h>
+
+#include "server/cmd/cmd.h"
+
+/* What spool is, its commands, its exit codes. */
+void help_overview(FILE *f, const struct command *const *commands);
+
+/* Examples, options with environment, config key and default, exit codes. */
+void help_command(FILE *f, const struct command *command, const char *name);
+
+#endif

@@ -1,0 +1,178 @@
+#include "server/cmd/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const color_words[] = { "auto", "always", "never", NULL };
+
+static const struct option_spec table[] = {
+	{ .name = "color",
+	    .kind = OPTION_ENUM,
+	    .arg = "WHEN",
+	    .words = color_words,
+	    .fallback = "auto",
+	    .group = "Output",
+	    .help = "auto: on a terminal, unless NO_COLOR is set",
+	    .env = "SPOOL_COLOR" },
+	{ .name = "help",
+	    .letter = 'h',
+	    .kind = OPTION_BOOL,
+	    .group = "Output",
+	    .help = "this text" },
+	{ .name = NULL },
+};
+
+static const struct option_spec json_table[] = {
+	{ .name = "json",
+	    .kind = OPTION_BOOL,
+	    .fallback = "false",
+	    .group = "Output",
+	    .help = "JSON for scripts; one object a line where many come" },
+	{ .name = NULL },
+};
+
+static const char *const escapes[] = {
+	[OUTPUT_PLAIN] = "\033[0m",
+	[OUTPUT_BOLD] = "\033[1m",
+	[OUTPUT_DIM] = "\033[2m",
+	[OUTPUT_RED] = "\033[31m",
+};
+
+static bool json, color[2], tty[2]; /* of stdout, stderr */
+
+const struct option_spec *output_table(void)
+{
+	return table;
+}
+
+const struct option_spec *output_json_table(void)
+{
+	return json_table;
+}
+
+static bool set(const char *variable)
+{
+	const char *text = getenv(variable);
+
+	return text && *text;
+}
+
+void output_setup(const struct option_set *options)
+{
+	const char *when = option_text(options, "color");
+	const char *term = getenv("TERM");
+	bool able = !set("NO_COLOR") && term && strcmp(term, "dumb") != 0;
+
+	json = option_has(options, "json") && option_bool(options, "json");
+	for (int i = 0; i < 2; i++) {
+		tty[i] = isatty(i ? STDERR_FILENO : STDOUT_FILENO);
+		color[i] = strcmp(when, "always") == 0 ||
+			   (strcmp(when, "auto") == 0 && able && tty[i]);
+	}
+}
+
+bool output_json(void)
+{
+	return json;
+}
+
+void output_style(FILE *f, enum output_style style)
+{
+	if (color[f == stderr])
+		fputs(escapes[style], f);
+}
+
+void output_text(FILE *f, const char *s, size_t len)
+{
+	if (!tty[f == stderr]) {
+		fwrite(s, 1, len, f);
+		return;
+	}
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+			fprintf(f, "\\x%02x", c);
+		else if (c == 0xc2 && i + 1 < len &&
+			 (unsigned char)s[i + 1] < 0xa0) /* C1, as UTF-8 */
+			fprintf(f, "\\x%02x", (unsigned char)s[++i]);
+		else
+			fputc(c, f);
+	}
+}
+
+/* --- tables --- */
+
+void output_rows_add(struct output_rows *rows, const char *const *cells)
+{
+	struct output_table_row *row;
+
+	if (rows->n == rows->cap) {
+		size_t cap = rows->cap ? rows->cap * 2 : 32;
+
+		row = realloc(rows->row, cap * sizeof(*row));
+		if (!row) {
+			rows->failed = true;
+			return;
+		}
+		rows->row = row;
+		rows->cap = cap;
+	}
+	row = &rows->row[rows->n++];
+	memset(row, 0, sizeof(*row));
+	for (size_t i = 0; i < rows->n_columns; i++) {
+		row->cell[i] = strdup(cells[i] ? cells[i] : "");
+		if (!row->cell[i])
+			rows->failed = true;
+	}
+}
+
+static void put_cell(const char *text, size_t width, bool last)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < len; i++) {
+		/* A line and a tab part rows and cells. */
+		bool parts = text[i] == '\n' || text[i] == '\t';
+
+		output_text(stdout, parts ? " " : text + i, 1);
+	}
+	if (last)
+		putchar('\n');
+	else if (!tty[0])
+		putchar('\t');
+	else
+		printf("%*s", (int)(width > len ? width - len : 0) + 2, "");
+}
+
+bool output_rows_print(struct output_rows *rows, const char *const *heading)
+{
+	size_t width[OUTPUT_MAX_COLUMNS] = { 0 };
+	size_t last = rows->n_columns - 1;
+
+	for (size_t c = 0; c < rows->n_columns; c++) {
+		width[c] = strlen(heading[c]);
+		for (size_t i = 0; i < rows->n; i++) {
+			const char *text = rows->row[i].cell[c];
+
+			if (text && strlen(text) > width[c])
+				width[c] = strlen(text);
+		}
+	}
+	if (tty[0]) {
+		output_style(stdout, OUTPUT_BOLD);
+		for (size_t c = 0; c <= last; c++)
+			put_cell(heading[c], width[c], c == last);
+		output_style(stdout, OUTPUT_PLAIN);
+	}
+	for (size_t i = 0; i < rows->n; i++)
+		for (size_t c = 0; c <= last; c++) {
+			put_cell(rows->row[i].cell[c], width[c], c == last);
+			free(rows->row[i].cell[c]);
+		}
+	free(rows->row);
+	rows->row = NULL;
+	rows->n = rows->cap = 0;
+	return !rows->failed;
+}
