@@ -1,0 +1,203 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/cmd/client.h"
+#include "server/cmd/cmd.h"
+#include "server/cmd/output.h"
+#include "server/config.h"
+
+#define VALUE_BYTES 4096
+
+static const struct option_spec show_options[] = {
+	{ .name = "origin",
+	    .kind = OPTION_BOOL,
+	    .group = "Output",
+	    .help = "say where each value comes from" },
+	{ .name = "set",
+	    .kind = OPTION_BOOL,
+	    .group = "Output",
+	    .help = "leave out what is as the default says" },
+	{ .name = NULL },
+};
+
+static void put(const char *key, const char *value, const char *where)
+{
+	printf("%s = %s", key, value);
+	if (where) {
+		output_style(stdout, OUTPUT_DIM);
+		printf("  ; %s", where);
+		output_style(stdout, OUTPUT_PLAIN);
+	}
+	putchar('\n');
+}
+
+/* The options of one section, as the file would have them. */
+static void put_section(const struct cmd *c, const char *section)
+{
+	const struct option_set *o = c->options;
+	const struct option_spec *spec;
+	size_t len = strlen(section);
+	char value[VALUE_BYTES];
+	bool begun = false;
+
+	for (size_t i = 0; (spec = option_at(o, i)); i++) {
+		if (!spec->key || strncmp(spec->key, section, len) != 0 ||
+		    spec->key[len] != '.')
+			continue;
+		option_show(o, spec->name, value, sizeof(value));
+		if (!*value ||
+		    (option_bool(o, "set") &&
+			option_origin(o, spec->name) == OPTION_FROM_DEFAULT))
+			continue;
+		if (!begun)
+			printf("[%s]\n", section);
+		begun = true;
+		put(spec->key + len + 1, value,
+		    option_bool(o, "origin") ? option_where(o, spec->name)
+					     : NULL);
+	}
+	if (begun)
+		putchar('\n');
+}
+
+static void put_upstreams(const struct cmd *c, const struct config *config)
+{
+	bool origin = option_bool(c->options, "origin");
+
+	for (size_t i = 0; i < config->n_upstreams; i++) {
+		const struct config_upstream *u = &config->upstreams[i];
+
+		printf("[upstream %s]\n", u->name);
+		put("dialect", u->dialect, origin ? u->where : NULL);
+		put("base_url", u->base_url, NULL);
+		if (u->key)
+			put("key", "(set)", NULL);
+		if (u->model)
+			put("model", u->model, NULL);
+		putchar('\n');
+	}
+	for (size_t i = 0; i < config->n_unsupported; i++)
+		printf("; %s is set, but dialect \"%s\" is not supported by "
+		       "this version\n",
+		    config->unsupported[i].variable,
+		    config->unsupported[i].dialect);
+}
+
+static void show_text(const struct cmd *c, const struct config *config)
+{
+	static const char *const sections[] = { "server", "store", "worker",
+		"log" };
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		put_section(c, sections[i]);
+	put_upstreams(c, config);
+}
+
+static void show_json(const struct cmd *c, const struct config *config)
+{
+	json_t *all = json_object(), *upstreams = json_array(),
+	       *unsupported = json_array();
+	const struct option_spec *spec;
+	char value[VALUE_BYTES];
+
+	for (size_t i = 0; (spec = option_at(c->options, i)); i++) {
+		if (!spec->key)
+			continue;
+		option_show(c->options, spec->name, value, sizeof(value));
+		json_object_set_new(all, spec->key,
+		    json_pack("{s:s, s:s}", "value", value, "origin",
+			option_where(c->options, spec->name)));
+	}
+	for (size_t i = 0; i < config->n_upstreams; i++) {
+		const struct config_upstream *u = &config->upstreams[i];
+
+		json_array_append_new(upstreams,
+		    json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s}", "name",
+			u->name, "dialect", u->dialect, "base_url", u->base_url,
+			"key", u->key != NULL, "model", u->model, "origin",
+			u->where));
+	}
+	for (size_t i = 0; i < config->n_unsupported; i++)
+		json_array_append_new(
+		    unsupported, json_pack("{s:s, s:s}", "variable",
+				     config->unsupported[i].variable, "dialect",
+				     config->unsupported[i].dialect));
+	json_t *root = json_pack("{s:o, s:o, s:o}", "options", all, "upstreams",
+	    upstreams, "unsupported", unsupported);
+	client_print(root);
+	json_decref(root);
+}
+
+static enum cmd_exit run_show(struct cmd *c)
+{
+	struct config config = { 0 };
+	struct why why = { "" };
+	enum err err;
+
+	err = config_load(c->options, &config, &why);
+	if (err)
+		return cmd_fail(err, &why);
+	if (output_json())
+		show_json(c, &config);
+	else
+		show_text(c, &config);
+	config_fini(&config);
+	return CMD_OK;
+}
+
+static enum cmd_exit run_check(struct cmd *c)
+{
+	struct config config = { 0 };
+	struct why why = { "" };
+	const char *path;
+	enum err err;
+
+	err = config_load(c->options, &config, &why);
+	if (!err)
+		err = config_can_answer(&config, &why);
+	if (!err) {
+		path = option_text(c->options, "config");
+		printf("%s: ok, %zu upstream%s\n",
+		    path ? path : "flags and environment",
+		    config.n_upstreams + config.demo,
+		    config.n_upstreams + config.demo == 1 ? "" : "s");
+	}
+	config_fini(&config);
+	return err ? cmd_fail(err, &why) : CMD_OK;
+}
+
+static const struct command show = {
+	.name = "show",
+	.summary = "what serve would use, keys hidden",
+	.usage = "[options]",
+	.examples = "spool config show --origin --config spool.ini\n"
+		    "spool config show --set\n",
+	.options = show_options,
+	.uses = CMD_CONFIG | CMD_JSON,
+	.run = run_show,
+};
+static const struct command check = {
+	.name = "check",
+	.summary = "is everything that serve would read right?",
+	.usage = "[options]",
+	.examples = "spool config check --config spool.ini\n",
+	.uses = CMD_CONFIG,
+	.run = run_check,
+};
+
+static const struct command *const subcommands[] = { &show, &check, NULL };
+static const struct command command = {
+	.name = "config",
+	.group = "Administration",
+	.summary = "show and check what serve would use",
+	.usage = "COMMAND [options]",
+	.examples = "spool config show --origin\n"
+		    "spool config check --config spool.ini\n",
+	.subcommands = subcommands,
+};
+
+const struct command *cmd_config(void)
+{
+	return &command;
+}

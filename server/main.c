@@ -1,0 +1,26 @@
+/*
+ * main: the table of commands, nothing else.
+ */
+#include <stddef.h>
+
+#include "server/cmd/cmd.h"
+
+int main(int argc, char **argv)
+{
+	const struct command *const commands[] = {
+		cmd_serve(),
+		cmd_upstream(),
+		cmd_exec(),
+		cmd_tail(),
+		cmd_show(),
+		cmd_cancel(),
+		cmd_prompts(),
+		cmd_keys(),
+		cmd_config(),
+		cmd_help(),
+		cmd_version(),
+		NULL,
+	};
+
+	return cmd_main(commands, argc, argv);
+}
