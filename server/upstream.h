@@ -6,7 +6,8 @@
  * The answer depends on the prompt; it says that it is a simulation in its text
  * and in its model name. What it does can be set for all requests (options), for
  * one by the model's name ("sim", "sim-cut?after=5&rate=100") or by the query
- * string of the URL; the names are the members below.
+ * string of the URL; the names are the members below (but for listen, loops
+ * and key).
  *
  * Used by: cmd_upstream, serve --demo, tests, benchmarks.
  * Thread: upstream_start() and upstream_stop() the main one.
@@ -14,6 +15,7 @@
 #ifndef SERVER_UPSTREAM_H
 #define SERVER_UPSTREAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/base/err.h"
@@ -46,6 +48,9 @@ struct upstream_options {
 	double fault_share;	   /* of the requests, 0…1 [1] */
 	uint64_t seed;		   /* for fault_share and text [1] */
 	unsigned loops;		   /* threads; 0: 1 */
+	/* Each token is CLOCK_MONOTONIC in ns, 19 digits and a blank. */
+	bool stamp;
+	const char *key; /* asked for as a bearer token; NULL: nobody asks */
 };
 
 /* All defaults. */
@@ -61,6 +66,18 @@ MUST_CHECK enum err upstream_start(const struct upstream_options *options,
 
 /* "http://127.0.0.1:PORT/v1", lent until upstream_stop(). */
 const char *upstream_url(const struct upstream *u);
+
+/* What GET /stats says. */
+struct upstream_stats {
+	uint64_t requests; /* for an answer, refused ones too */
+	uint64_t streams;  /* answers begun */
+	uint64_t finished; /* ended by this side, as asked */
+	uint64_t faulted;  /* ended by this side, by a fault */
+	uint64_t cut;	   /* left by the client before their end */
+	uint64_t tokens;   /* sent */
+};
+/* Thread: any. */
+void upstream_stats(const struct upstream *u, struct upstream_stats *ret);
 
 /* NULL is nothing. */
 void upstream_stop(struct upstream *u);

@@ -1,0 +1,285 @@
+#include "server/upstream.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/body_upstream.h"
+#include "server/http.h"
+#include "server/upstream_answer.h"
+#include "server/upstream_plan.h"
+#include "server/upstream_wire.h"
+#include "store/base/jsonout.h"
+
+#define REPLY_MAX_BYTES ((size_t)64 << 10)
+#define MAX_BODY_BYTES ((size_t)8 << 20)
+#define MAX_KEY_BYTES 256
+
+struct upstream {
+	struct http_server *server;
+	struct upstream_plan plan;
+	char key[MAX_KEY_BYTES]; /* "": nobody asks */
+	char url[96];
+	struct upstream_counts counts;
+	/* Each loop claims one with its first request. */
+	atomic_uint claimed;
+	struct upstream_lane **lanes;
+	unsigned n_lanes;
+};
+
+/* The lane of this loop. NULL: no memory. */
+static struct upstream_lane *lane_of(struct upstream *u, struct http_loop *loop)
+{
+	struct upstream_lane *lane = http_loop_get(loop);
+	unsigned i;
+
+	if (lane != NULL)
+		return lane;
+	lane = malloc(sizeof(*lane));
+	if (lane == NULL)
+		return NULL;
+	i = atomic_fetch_add(&u->claimed, 1);
+	upstream_lane_init(lane, loop, &u->counts);
+	u->lanes[i] = lane;
+	http_loop_set(loop, lane);
+	return lane;
+}
+
+/* --- plain answers --- */
+
+static void reply_error(struct http_exchange *x, int status, const char *text)
+{
+	struct buf body;
+
+	buf_init(&body, REPLY_MAX_BYTES);
+	upstream_wire_error(&body, status, text);
+	if (status == 401)
+		http_reply_header(x, "WWW-Authenticate", "Bearer");
+	if (status == 429 || status == 503) {
+		http_reply_header(x, "retry-after", "1");
+		http_reply_header(x, "retry-after-ms", "100");
+	}
+	if (status == 429) {
+		http_reply_header(x, "x-ratelimit-limit-requests", "60");
+		http_reply_header(x, "x-ratelimit-remaining-requests", "0");
+		http_reply_header(x, "x-ratelimit-reset-requests", "100ms");
+	}
+	http_reply(x, status, upstream_wire_error_type(status), &body);
+	buf_fini(&body);
+}
+
+static void on_refusal(struct buf *body, const char **ret_content_type,
+    int status, const char *code, const char *detail)
+{
+	(void)code;
+	upstream_wire_error(body, status, detail);
+	*ret_content_type = upstream_wire_error_type(status);
+}
+
+static void reply_models(struct http_exchange *x)
+{
+	struct buf body;
+
+	buf_init(&body, REPLY_MAX_BYTES);
+	upstream_wire_models(&body);
+	http_reply(x, 200, "application/json", &body);
+	buf_fini(&body);
+}
+
+void upstream_stats(const struct upstream *u, struct upstream_stats *ret)
+{
+	const struct upstream_counts *c = &u->counts;
+
+	ret->finished = atomic_load(&c->finished);
+	ret->faulted = atomic_load(&c->faulted);
+	ret->cut = atomic_load(&c->cut);
+	ret->tokens = atomic_load(&c->tokens);
+	/* Last: so that what ended is never more than what began. */
+	ret->streams = atomic_load(&c->streams);
+	ret->requests = atomic_load(&c->requests);
+}
+
+static void reply_stats(struct http_exchange *x, const struct upstream *u)
+{
+	struct upstream_stats s;
+	struct buf body;
+
+	upstream_stats(u, &s);
+	buf_init(&body, REPLY_MAX_BYTES);
+	jsonout_object(&body);
+	jsonout_member_int(&body, "requests", (int64_t)s.requests);
+	jsonout_member_int(&body, "streams", (int64_t)s.streams);
+	jsonout_member_int(&body, "open",
+	    (int64_t)(s.streams - s.finished - s.faulted - s.cut));
+	jsonout_member_int(&body, "finished", (int64_t)s.finished);
+	jsonout_member_int(&body, "faulted", (int64_t)s.faulted);
+	jsonout_member_int(&body, "cut", (int64_t)s.cut);
+	jsonout_member_int(&body, "tokens", (int64_t)s.tokens);
+	jsonout_object_end(&body);
+	http_reply(x, 200, "application/json", &body);
+	buf_fini(&body);
+}
+
+/* --- completions --- */
+
+static bool is_allowed(const struct upstream *u, const struct http_exchange *x)
+{
+	static const char scheme[] = "Bearer ";
+	const char *said = http_header(x, "authorization");
+
+	if (u->key[0] == '\0')
+		return true;
+	return said != NULL && strncmp(said, scheme, sizeof(scheme) - 1) == 0 &&
+	       strcmp(said + sizeof(scheme) - 1, u->key) == 0;
+}
+
+/* What this request gets: an HTTP status to refuse it with, or 0. */
+static int make_plan(struct upstream *u, const struct http_exchange *x,
+    const struct body_upstream *asked, struct upstream_plan *ret,
+    struct why *why)
+{
+	uint64_t number = atomic_fetch_add(&u->counts.requests, 1);
+	struct upstream_plan plan = u->plan;
+	enum err e = upstream_plan_model(&plan, asked->model, why);
+
+	if (e == OK)
+		e = upstream_plan_query(&plan, http_query(x), why);
+	if (e != OK)
+		return e == ERR_NOT_FOUND ? 404 : 400;
+	upstream_plan_draw(&plan, number);
+	*ret = plan;
+	return 0;
+}
+
+static void complete(struct upstream *u, struct http_exchange *x)
+{
+	struct body_upstream asked = { 0 };
+	struct upstream_plan plan = { 0 };
+	struct upstream_lane *lane;
+	struct why why = { "" };
+	size_t len;
+	const char *body = http_body(x, &len);
+	int status = 0;
+	enum err e = body_upstream_parse(body, len, &asked, &why);
+
+	if (e == OK)
+		status = make_plan(u, x, &asked, &plan, &why);
+	if (e == ERR_INPUT) {
+		reply_error(x, 400, why.text);
+	} else if (e != OK) {
+		reply_error(x, 500, NULL);
+	} else if (status != 0) {
+		reply_error(x, status, why.text);
+	} else if (plan.fault == UPSTREAM_STATUS) {
+		reply_error(x, (int)plan.status, NULL);
+	} else {
+		lane = lane_of(u, http_exchange_loop(x));
+		if (lane == NULL ||
+		    upstream_answer_start(lane, x, &plan, &asked) != OK)
+			reply_error(x, 500, NULL);
+	}
+	body_upstream_fini(&asked);
+}
+
+static void on_request(struct http_exchange *x, void *arg)
+{
+	struct upstream *u = arg;
+	const char *path = http_path(x);
+	enum http_method method = http_method(x);
+	bool get = method == HTTP_GET || method == HTTP_HEAD;
+	bool chat = strcmp(path, "/v1/chat/completions") == 0;
+	bool models = strcmp(path, "/v1/models") == 0;
+	bool stats = strcmp(path, "/stats") == 0;
+
+	if (!chat && !models && !stats)
+		reply_error(x, 404, "Unknown request URL.");
+	else if (chat ? method != HTTP_POST : !get)
+		reply_error(x, 405, NULL);
+	else if (stats)
+		reply_stats(x, u);
+	else if (!is_allowed(u, x))
+		reply_error(x, 401, NULL);
+	else if (models)
+		reply_models(x);
+	else
+		complete(u, x);
+}
+
+/* --- life --- */
+
+static enum err listen_on(
+    struct upstream *u, const struct upstream_options *o, struct why *why)
+{
+	const char *listen[] = { o->listen != NULL ? o->listen : "127.0.0.1:0",
+		NULL };
+	static const char *const any[] = { "*", NULL };
+	const struct http_options http = {
+		.listen = listen,
+		.loops = u->n_lanes,
+		.max_body_bytes = MAX_BODY_BYTES,
+		.allow_hosts = any,
+		.server_name = "spool-upstream (simulation)",
+		.on_request = on_request,
+		.on_refusal = on_refusal,
+		.arg = u,
+	};
+	char address[64];
+	enum err e = http_server_start(&http, &u->server, why);
+
+	if (e != OK)
+		return e;
+	(void)http_server_address(u->server, 0, address, sizeof(address));
+	snprintf(u->url, sizeof(u->url), "http://%s/v1", address);
+	return OK;
+}
+
+enum err upstream_start(const struct upstream_options *options,
+    struct upstream **ret, struct why *why)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+	enum err e = ERR_NOMEM;
+
+	if (u == NULL)
+		goto out;
+	u->n_lanes = options->loops > 0 ? options->loops : 1;
+	u->lanes = calloc(u->n_lanes, sizeof(*u->lanes));
+	if (u->lanes == NULL)
+		goto out;
+	e = upstream_plan_init(&u->plan, options, why);
+	if (e != OK)
+		goto out;
+	if (options->key != NULL && (size_t)snprintf(u->key, sizeof(u->key),
+					"%s", options->key) >= sizeof(u->key)) {
+		err_why(why, "the simulation's key is too long");
+		e = ERR_INPUT;
+		goto out;
+	}
+	e = listen_on(u, options, why);
+	if (e != OK)
+		goto out;
+	*ret = u;
+	u = NULL;
+out:
+	upstream_stop(u);
+	return e;
+}
+
+const char *upstream_url(const struct upstream *u)
+{
+	return u->url;
+}
+
+void upstream_stop(struct upstream *u)
+{
+	if (u == NULL)
+		return;
+	http_server_stop(u->server);
+	for (unsigned i = 0; u->lanes != NULL && i < u->n_lanes; i++) {
+		if (u->lanes[i] != NULL)
+			upstream_lane_fini(u->lanes[i]);
+		free(u->lanes[i]);
+	}
+	free(u->lanes);
+	free(u);
+}
