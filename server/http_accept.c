@@ -238,7 +238,8 @@ enum err http_accept_listen(
 	errno = 0;
 	l = evconnlistener_new_bind(s->loops[0].base, on_accept, s,
 	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE |
-		LEV_OPT_BIND_IPV6ONLY | LEV_OPT_DISABLED,
+		LEV_OPT_DISABLED |
+		(ss.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0u),
 	    BACKLOG, (struct sockaddr *)&ss, len);
 	if (l == NULL) {
 		err_why(why, "%s: %s", address, strerror(errno));
