@@ -140,7 +140,7 @@ struct http_loop {
 	struct event_base *base;
 	struct event *doorbell, *kick;
 	int bell; /* eventfd */
-	bool kicked, kicking, draining;
+	bool kicked, kicking, draining, ending;
 	int64_t now_ms;
 	_Atomic(void *) data;
 

@@ -139,7 +139,8 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
 	(void)!read(fd, &rings, sizeof(rings));
 	loop->now_ms = clock_mono_ms();
 	if (atomic_load(&loop->server->stopping)) {
-		event_base_loopbreak(loop->base);
+		if (!loop->ending)
+			event_base_loopbreak(loop->base);
 		return;
 	}
 	if (atomic_load(&loop->server->draining) && !loop->draining)
@@ -337,7 +338,7 @@ static void end(struct http_loop *loop)
 	struct http_conn *c;
 	struct http_timer *t;
 
-	loop->draining = true;
+	loop->draining = loop->ending = true;
 	if (loop->place == 0)
 		http_accept_stop(loop->server);
 	while ((c = LIST_FIRST(&loop->conns)) != NULL)
@@ -346,6 +347,12 @@ static void end(struct http_loop *loop)
 	run_mails(loop);
 	while ((t = LIST_FIRST(&loop->timers)) != NULL)
 		http_timer_cancel(t);
+	/*
+	 * Bufferevents are freed from inside the loop; event_base_free() would
+	 * forget those whose reading rested.
+	 */
+	if (loop->base != NULL)
+		event_base_loop(loop->base, EVLOOP_NONBLOCK);
 }
 
 static void *run(void *arg)
