@@ -45,7 +45,8 @@ char *buf_room(struct buf *b, size_t len)
 		cap *= 2;
 	if (cap > b->max && b->max >= b->len + len)
 		cap = b->max < 64 ? 64 : b->max;
-	data = realloc(b->data, cap);
+	/* One more, for the NUL that vsnprintf() writes behind its text. */
+	data = realloc(b->data, cap + 1);
 	if (data == NULL) {
 		b->failed = ERR_NOMEM;
 		return NULL;
@@ -88,7 +89,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	p = n < 0 ? NULL : buf_room(b, (size_t)n + 1);
+	p = n < 0 ? NULL : buf_room(b, (size_t)n);
 	if (p != NULL) {
 		vsnprintf(p, (size_t)n + 1, fmt, again);
 		b->len += (size_t)n;

@@ -43,11 +43,22 @@ void clock_hold(int64_t wall_ms, int64_t mono_ms)
 
 void clock_text(int64_t wall_ms, char *dst)
 {
-	time_t s = (time_t)(wall_ms / 1000);
+	/* The years 0000 to 9999: RFC 3339 has no others. */
+	const int64_t low = -62167219200000, high = 253402300799999;
 	struct tm tm;
-	char day[24];
+	char day[16];
+	time_t s;
+	int ms;
 
+	if (wall_ms < low)
+		wall_ms = low;
+	if (wall_ms > high)
+		wall_ms = high;
+	ms = (int)((wall_ms % 1000 + 1000) % 1000);
+	s = (time_t)((wall_ms - ms) / 1000);
 	gmtime_r(&s, &tm);
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(dst, CLOCK_TEXT, "%s.%03dZ", day, (int)(wall_ms % 1000));
+	/* %Y does not pad: year 7 would be one digit. */
+	strftime(day, sizeof(day), "%m-%dT%H:%M:%S", &tm);
+	snprintf(dst, CLOCK_TEXT, "%04d-%s.%03dZ", (tm.tm_year + 1900) % 10000,
+	    day, ms);
 }

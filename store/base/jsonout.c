@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A comma is due unless the text ends where a first value may stand. */
+/*
+ * A comma is due unless the text ends where a first value may stand: no value
+ * ends in a blank or a line's end, so those are what stands before the JSON.
+ */
 static void separate(struct buf *b)
 {
 	char last;
@@ -11,7 +14,8 @@ static void separate(struct buf *b)
 	if (b->len == 0)
 		return;
 	last = b->data[b->len - 1];
-	if (last != '{' && last != '[' && last != ':' && last != '\n')
+	if (last != '{' && last != '[' && last != ':' && last != '\n' &&
+	    last != ' ')
 		buf_putc(b, ',');
 }
 
@@ -126,6 +130,12 @@ void jsonout_null(struct buf *b)
 
 void jsonout_raw(struct buf *b, const char *json, size_t len)
 {
+	while (len > 0 && strchr(" \t\r\n", json[len - 1]) != NULL)
+		len--;
+	if (len == 0) {
+		jsonout_null(b);
+		return;
+	}
 	separate(b);
 	buf_add(b, json, len);
 }

@@ -3,7 +3,8 @@
  *
  * Used by: everything that answers.          Thread: any; pure.
  * Promises: output is ASCII-safe JSON text in UTF-8; commas are put in by the
- * writer, so callers only say what comes next. Failure shows in the buffer.
+ * writer, so callers only say what comes next; after a line's end or a blank
+ * ("data: ") a new text begins. Failure shows in the buffer.
  */
 #ifndef STORE_BASE_JSONOUT_H
 #define STORE_BASE_JSONOUT_H
@@ -32,7 +33,7 @@ void jsonout_int(struct buf *b, int64_t v);
 void jsonout_bool(struct buf *b, bool v);
 void jsonout_null(struct buf *b);
 
-/* A value that is JSON text already. */
+/* A value that is JSON text already; an empty one writes null. */
 void jsonout_raw(struct buf *b, const char *json, size_t len);
 
 /* "key":"text" / "key":number; a NULL ${s} writes null. */

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "store/base/clock.h"
+#include "store/base/utf8.h"
+
 #define LINE_MAX_BYTES 8192
+#define HEAD_MAX_BYTES 256
 
 static enum log_level log_threshold = LOG_INFO;
 static enum log_format log_style = LOG_LOGFMT;
@@ -42,25 +45,44 @@ bool log_on(enum log_level level)
 }
 
 /*
- * Copy ${src} so that it cannot end the line or the terminal's patience: bytes
- * outside printable ASCII become \xHH. In JSON, quotes and backslashes too.
+ * The bytes at ${p} that may be printed as they are: one of ASCII, or a
+ * well-formed code point that is no control character; 0: escape one byte.
+ */
+static size_t printable(const unsigned char *p, size_t len)
+{
+	if (*p < 0x80)
+		return *p >= 0x20 && *p != 0x7f;
+	if (*p == 0xc2 && len >= 2 && p[1] < 0xa0)
+		return 0;
+	for (size_t n = 2; n <= 4 && n <= len; n++)
+		if (utf8_valid((const char *)p, n))
+			return n;
+	return 0;
+}
+
+/*
+ * Copy ${src} so that it cannot end the line or the terminal's patience: other
+ * bytes become \xHH, in JSON \u00HH, where quotes and backslashes are escaped
+ * too.
  */
 static size_t put_clean(char *dst, size_t room, const char *src, bool json)
 {
-	size_t n = 0;
+	const unsigned char *p = (const unsigned char *)src;
+	size_t n = 0, len = strlen(src);
 
-	for (const unsigned char *p = (const unsigned char *)src; *p; p++) {
-		if (n + 7 > room)
-			break;
-		if (json && (*p == '"' || *p == '\\')) {
+	while (len > 0 && n + 7 <= room) {
+		size_t step = printable(p, len);
+
+		if (json && (*p == '"' || *p == '\\'))
 			dst[n++] = '\\';
-			dst[n++] = (char)*p;
-		} else if (*p < 0x20 || *p >= 0x7f) {
+		if (step == 0)
 			n += (size_t)snprintf(dst + n, room - n,
 			    json ? "\\u%04x" : "\\x%02x", *p);
-		} else {
-			dst[n++] = (char)*p;
-		}
+		memcpy(dst + n, p, step);
+		n += step;
+		step = step == 0 ? 1 : step;
+		p += step;
+		len -= step;
 	}
 	return n;
 }
@@ -70,9 +92,7 @@ void log_line(enum log_level level, const char *area, const char *event,
 {
 	char text[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES];
 	bool json = log_style == LOG_JSON;
-	struct timespec now;
-	struct tm tm;
-	char stamp[32];
+	char stamp[CLOCK_TEXT];
 	size_t n;
 	va_list ap;
 	ssize_t rc;
@@ -82,14 +102,14 @@ void log_line(enum log_level level, const char *area, const char *event,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = (size_t)snprintf(line, 256,
-	    json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"area\":\"%s\","
+	clock_text(clock_wall_ms(), stamp);
+	n = (size_t)snprintf(line, HEAD_MAX_BYTES,
+	    json ? "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\","
 		   "\"event\":\"%s\",\"detail\":\""
-		 : "%s.%03ldZ %s %s %s ",
-	    stamp, now.tv_nsec / 1000000, level_names[level], area, event);
+		 : "%s %s %s %s ",
+	    stamp, level_names[level], area, event);
+	if (n >= HEAD_MAX_BYTES)
+		n = HEAD_MAX_BYTES - 1;
 	n += put_clean(line + n, sizeof(line) - n - 4, text, json);
 	if (json) {
 		line[n++] = '"';

@@ -3,8 +3,8 @@
  *
  * Used by: the owner of a piece of work, once, when it ends.
  * Thread: any; a line is written by one write(2) and never torn.
- * Promises: a line is at most 8 KiB; control characters, quotes and bytes
- * that are not UTF-8 in a value are escaped, so one event is one line. Never
+ * Promises: a line is at most 8 KiB; control characters and bytes that
+ * are not UTF-8 are escaped (in JSON also quotes), so one event is one line. Never
  * hand it a prompt, an answer, a key or a header's value.
  */
 #ifndef STORE_BASE_LOG_H
