@@ -39,6 +39,8 @@ static const char *get_number(const char *p, const char *end, uint64_t *ret)
 	for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
 		unsigned char c = (unsigned char)*p++;
 
+		if (shift == 63 && c > 1)
+			return NULL;
 		v |= (uint64_t)(c & 0x7f) << shift;
 		if (c < 0x80) {
 			*ret = v;
@@ -50,7 +52,7 @@ static const char *get_number(const char *p, const char *end, uint64_t *ret)
 
 void chunk_pack(struct buf *b, const struct chunk *c, int64_t base_ms)
 {
-	uint64_t ms = (uint64_t)(c->ts_ms - base_ms);
+	uint64_t ms = (uint64_t)c->ts_ms - (uint64_t)base_ms;
 	char head[1 + 4 * 10];
 	char *p = head;
 
@@ -88,7 +90,8 @@ enum err chunk_unpack(const char **at, const char *end, int64_t base_ms,
 		.index = index,
 		.attempt = (uint32_t)attempt,
 		.kind = (enum chunk_kind)kind,
-		.ts_ms = base_ms + (int64_t)(ms >> 1 ^ (0 - (ms & 1))),
+		.ts_ms =
+		    (int64_t)((uint64_t)base_ms + (ms >> 1 ^ (0 - (ms & 1)))),
 		.content = p,
 		.content_len = content_len,
 		.meta = p + content_len,
