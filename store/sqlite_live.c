@@ -44,6 +44,8 @@ static const char *get_number(const char *p, const char *end, uint64_t *ret)
 	for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
 		unsigned char c = (unsigned char)*p++;
 
+		if (shift == 63 && c > 1)
+			return NULL;
 		v |= (uint64_t)(c & 0x7f) << shift;
 		if (c < 0x80) {
 			*ret = v;
@@ -102,7 +104,7 @@ enum err sqlite_chunk_append(struct engine_db *db, const struct execution *e,
 		if (rc != OK)
 			return rc;
 	}
-	ms = (uint64_t)(c->ts_ms - d->block_ms);
+	ms = (uint64_t)c->ts_ms - (uint64_t)d->block_ms;
 	p = put_number(p, (uint64_t)e->row);
 	p = put_number(p, c->index);
 	*p++ = (char)(c->kind | (c->attempt == 1 ? 0 : HAS_ATTEMPT) |
