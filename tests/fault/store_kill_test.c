@@ -47,7 +47,8 @@ struct child {
 	struct store *store;
 	size_t at[N_LIVE]; /* their places in record->seen */
 	uint64_t next[N_LIVE];
-	uint64_t seed;
+	uint64_t seed;	      /* the writing thread's */
+	uint64_t reader_seed; /* never changes */
 };
 
 static uint32_t dice(uint64_t *seed, uint32_t sides)
@@ -81,7 +82,7 @@ static void saw(struct seen *s, const struct page *p)
 static void *read_for_ever(void *arg)
 {
 	struct child *c = arg;
-	uint64_t seed = c->seed ^ (uint64_t)(uintptr_t)&seed;
+	uint64_t seed = c->reader_seed ^ (uint64_t)(uintptr_t)&seed;
 	struct query *query;
 	struct page page;
 
@@ -189,7 +190,10 @@ static void write_for_ever(struct child *c)
 static void live(struct record *record, const struct habits *habits,
     struct place *place, uint64_t seed)
 {
-	struct child c = { .record = record, .habits = habits, .seed = seed };
+	struct child c = { .record = record,
+		.habits = habits,
+		.seed = seed,
+		.reader_seed = seed };
 	pthread_t thread;
 	size_t slot = 0;
 
