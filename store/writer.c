@@ -266,7 +266,7 @@ static enum err writes(struct writer *w, bool closed)
 	if (w->queue == NULL)
 		return OK;
 	rc = commit_some(w);
-	if (rc == ERR_FULL || rc == ERR_NOMEM) {
+	if (writer_may_retry(rc)) {
 		no_room(w, rc);
 		rc = OK;
 	}

@@ -9,7 +9,8 @@
  *  - after a post that returned OK, on_done is called exactly once, with the
  *    result, whatever happens (also at a stop: ERR_STOPPED);
  *  - a full disk fails creations with ERR_FULL at once, and keeps batches and
- *    tries them again every 250 ms until there is room or the stop;
+ *    tries them again every 250 ms until there is room or the stop; so do no
+ *    memory (ERR_NOMEM) and a stranger's lock on the file (ERR_BUSY);
  *  - the first I/O error or corruption stops the store for good: everything
  *    posted then or later ends with ERR_IO, and store_failed() says so;
  *  - a finished execution is packed into segments in the background, between
@@ -31,6 +32,7 @@ struct store;
 
 /* What one log may hold before its end; a run stops long before. */
 #define WRITER_MAX_CHUNKS 10000000
+#define WRITER_MAX_CHUNK_BYTES ((size_t)16 << 20)
 
 enum write_kind {
 	WRITE_CREATE,	     /* an execution, once per idempotency key */
@@ -68,9 +70,9 @@ struct write {
 			bool existed;
 		} create;
 		/*
-		 * Fails: ERR_LIMIT, a log was longer than WRITER_MAX_CHUNKS:
-		 * chunks beyond were dropped, all other records are stored
-		 * (its end too).
+		 * Fails: ERR_LIMIT, a log was longer than WRITER_MAX_CHUNKS or
+		 * a chunk larger than WRITER_MAX_CHUNK_BYTES: such chunks were
+		 * dropped, all other records are stored (its end too).
 		 */
 		struct batch batch;
 		/*

@@ -82,9 +82,12 @@ MUST_CHECK enum err writer_start(struct writer *w);
 /* Commit what was posted, answer everything, join. */
 void writer_stop(struct writer *w);
 
+/* ERR_FULL, ERR_NOMEM and ERR_BUSY may pass by themselves. */
+bool writer_may_retry(enum err rc);
+
 /*
- * Translate what an engine said: OK, ERR_FULL and ERR_NOMEM may pass by, all
- * else is ERR_CORRUPT or ERR_IO and stops the store.
+ * Translate what an engine said: OK, what may be tried again, or ERR_CORRUPT
+ * or ERR_IO, which stop the store.
  */
 enum err writer_verdict(enum err rc);
 
@@ -128,7 +131,7 @@ bool writer_pack_due(const struct writer *w);
 
 /*
  * One bounded turn, in its own transaction: segments, then some dead rows.
- * ERR_FULL and ERR_NOMEM only put it off. Fails (verdict): ERR_IO, ERR_CORRUPT.
+ * What may be tried again only puts it off. Fails (verdict): ERR_IO, ERR_CORRUPT.
  */
 MUST_CHECK enum err writer_pack_turn(struct writer *w);
 

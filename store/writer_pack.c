@@ -221,7 +221,7 @@ out:
 	if (begun)
 		engine->rollback(store->db);
 	rc = writer_verdict(rc);
-	if (rc == ERR_FULL || rc == ERR_NOMEM) {
+	if (writer_may_retry(rc)) {
 		w->pack_after_ms = clock_mono_ms() + PUT_OFF_MS;
 		rc = OK;
 	}

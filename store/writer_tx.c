@@ -29,9 +29,14 @@ void writer_tx_fini(struct writer_tx *tx)
 	free(tx->changes);
 }
 
+bool writer_may_retry(enum err rc)
+{
+	return rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_BUSY;
+}
+
 enum err writer_verdict(enum err rc)
 {
-	if (rc == OK || rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_CORRUPT)
+	if (rc == OK || rc == ERR_CORRUPT || writer_may_retry(rc))
 		return rc;
 	/* Room that is bounded by us is as good as no memory. */
 	return rc == ERR_LIMIT ? ERR_NOMEM : ERR_IO;
@@ -198,10 +203,13 @@ static enum err apply_record(
 	if (execution_ended(c->status))
 		return OK;
 	if (r->kind == BATCH_CHUNK &&
-	    chunklog_next(&l->log) + c->n >= WRITER_MAX_CHUNKS) {
+	    (chunklog_next(&l->log) + c->n >= WRITER_MAX_CHUNKS ||
+		r->u.chunk.content_len + r->u.chunk.meta_len >
+		    WRITER_MAX_CHUNK_BYTES)) {
 		x->result = ERR_LIMIT;
-		err_why(&x->why, "a log holds at most %d chunks",
-		    WRITER_MAX_CHUNKS);
+		err_why(&x->why,
+		    "a log holds at most %d chunks of %zu bytes each",
+		    WRITER_MAX_CHUNKS, WRITER_MAX_CHUNK_BYTES);
 		return OK;
 	}
 	switch (r->kind) {

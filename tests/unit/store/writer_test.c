@@ -380,6 +380,52 @@ static void a_full_disk_refuses_creations_and_keeps_batches(void **state)
 	assert_int_equal(writer_backlog(p->store), 0);
 }
 
+static void a_strangers_lock_is_waited_out(void **state)
+{
+	struct place *p = *state;
+	struct id id = create(p->store, "ada");
+	struct page page;
+	struct job batch;
+
+	make_faulty(p->store);
+	atomic_store(&commit_says, ERR_BUSY);
+	job_init(&batch, WRITE_BATCH);
+	add_texts(&batch.write.u.batch, &id, 0, 5, 30);
+	job_post(&batch, p->store);
+	usleep(20000);
+	assert_int_equal(store_failed(p->store, NULL), OK);
+	atomic_store(&commit_says, OK);
+	assert_int_equal(job_wait(&batch), OK);
+	page = page_at(p->store, &id, 0);
+	expect_texts(&page, 0, 30);
+	assert_int_equal(page.total, 5);
+	page_fini(&page);
+	job_fini(&batch);
+}
+
+static void a_chunk_beyond_all_bounds_is_dropped_alone(void **state)
+{
+	struct place *p = *state;
+	struct id id = create(p->store, "ada");
+	size_t len = WRITER_MAX_CHUNK_BYTES + 1;
+	char *big = calloc(1, len);
+	struct page page;
+	struct job batch;
+
+	job_init(&batch, WRITE_BATCH);
+	add_texts(&batch.write.u.batch, &id, 0, 1, 30);
+	add_text(&batch.write.u.batch, &id, big, len);
+	add_end(&batch.write.u.batch, &id);
+	assert_int_equal(job_run(&batch, p->store), ERR_LIMIT);
+	assert_true(batch.write.why.text[0] != '\0');
+	page = page_at(p->store, &id, 0);
+	assert_int_equal(page.total, 2);
+	assert_int_equal(page.status, EXECUTION_COMPLETED);
+	page_fini(&page);
+	job_fini(&batch);
+	free(big);
+}
+
 static void a_full_disk_at_the_stop_answers_stopped(void **state)
 {
 	struct place *p = *state;
@@ -551,6 +597,8 @@ int main(void)
 		TEST(closing_commits_and_answers_everything),
 		TEST(a_full_mailbox_refuses_all_but_batches),
 		TEST(a_full_disk_refuses_creations_and_keeps_batches),
+		TEST(a_strangers_lock_is_waited_out),
+		TEST(a_chunk_beyond_all_bounds_is_dropped_alone),
 		TEST(a_full_disk_at_the_stop_answers_stopped),
 		TEST(an_io_error_stops_the_store_for_good),
 		TEST(readers_see_dense_immutable_logs_while_they_grow),
