@@ -237,12 +237,12 @@ static int wait_ms(const struct writer *w)
 /* What is done beside the writes: packing and tidying, a little at a time. */
 static enum err chores(struct writer *w, bool rested)
 {
+	bool mail = w->queue != NULL || mailbox_bytes(&w->box) > 0;
 	enum err rc = OK;
 
 	if (w->full != OK)
 		return OK;
-	if (writer_pack_due(w) &&
-	    (w->queue == NULL || w->since_pack >= COMMITS_A_PACK))
+	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))
 		rc = writer_pack_turn(w);
 	if (rc == OK &&
 	    (w->untidy_bytes > TIDY_BYTES || (rested && w->untidy_bytes > 0)))
