@@ -130,7 +130,8 @@ static enum err on_chunk(
 	chunk_pack(&ld->packed, c, l->created_ms);
 	if (buf_state(&ld->packed) != OK)
 		return ERR_NOMEM;
-	rc = tail_reserve(ld->store->tail, l, 1, ld->packed.len);
+	/* Nobody else is here yet: no lock. */
+	rc = chunklog_reserve(&l->log, 1, ld->packed.len);
 	if (rc != OK)
 		return rc;
 	chunklog_append(&l->log, ld->packed.data, (uint32_t)ld->packed.len);
@@ -166,6 +167,7 @@ static enum err settle(struct load *ld, struct tail_log *l)
 	uint64_t next = chunklog_next(&l->log);
 
 	if (!execution_ended(l->status)) {
+		tail_weigh(ld->store->tail, l);
 		if (l->packed > 0 && l->first_chunk_ms == 0)
 			return find_first_chunk(ld->store, l);
 		return OK;
@@ -180,6 +182,7 @@ static enum err settle(struct load *ld, struct tail_log *l)
 	}
 	l->read_at = 0;
 	chunklog_seal(&l->log);
+	tail_weigh(ld->store->tail, l);
 	/* Packed whole, and still here: harmless, and good to evict. */
 	if (l->packed == next)
 		tail_packed(ld->store->tail, l, next, 0);

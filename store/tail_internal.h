@@ -109,6 +109,9 @@ struct tail_log *tail_find(struct tail *t, const struct id *id);
 MUST_CHECK enum err tail_reserve(
     struct tail *t, struct tail_log *l, uint32_t n, size_t bytes);
 
+/* Count what ${l} weighs, after recovery has filled it. */
+void tail_weigh(struct tail *t, struct tail_log *l);
+
 /* Append, move the head, seal at the end, wake who waits for it. */
 void tail_announce(
     struct tail *t, struct tail_log *l, const struct tail_news *news);

@@ -170,6 +170,15 @@ enum err tail_reserve(
 	return rc;
 }
 
+void tail_weigh(struct tail *t, struct tail_log *l)
+{
+	struct tail_shard *s = shard_of(t, &l->id);
+
+	pthread_mutex_lock(&s->lock);
+	charge(s, l);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /*
  * An exponential mean whose weight grows with the time it covers. Called with
  * the lock held.
