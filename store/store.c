@@ -56,9 +56,10 @@ static enum err build(
 		*why = store->db->why;
 	if (rc == OK)
 		rc = store_load(store, why);
-	if (rc == OK)
-		rc = writer_start(&store->writer);
-	return rc;
+	if (rc != OK)
+		return rc;
+	store_weigh(store);
+	return writer_start(&store->writer);
 }
 
 enum err store_open(
@@ -86,6 +87,15 @@ void store_close(struct store *store)
 		return;
 	writer_stop(&store->writer);
 	demolish(store);
+}
+
+void store_weigh(struct store *store)
+{
+	struct engine_stats now;
+
+	store->engine->stats(store->db, &now);
+	atomic_store(&store->wal_bytes, now.wal_bytes);
+	atomic_store(&store->db_bytes, now.db_bytes);
 }
 
 void store_fail(struct store *store, enum err rc, const struct why *why)

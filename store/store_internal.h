@@ -45,6 +45,9 @@ struct store {
  */
 MUST_CHECK enum err store_load(struct store *store, struct why *why);
 
+/* Renew what stats say about the disk. On the writer's connection. */
+void store_weigh(struct store *store);
+
 /*
  * The store has stopped for good, by ${rc}. On the writer's thread; the first
  * call counts.

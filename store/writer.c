@@ -204,18 +204,11 @@ static enum err commit_some(struct writer *w)
 /* Keep the engine's log of changes small. That it cannot now is no matter. */
 static enum err tidy(struct writer *w)
 {
-	struct store *store = w->store;
-	struct engine_stats now;
-	enum err rc = store->engine->tidy(store->db);
+	enum err rc = w->store->engine->tidy(w->store->db);
 
 	w->untidy_bytes = 0;
-	if (rc != ERR_IO && rc != ERR_CORRUPT) {
-		store->engine->stats(store->db, &now);
-		atomic_store(&store->wal_bytes, now.wal_bytes);
-		atomic_store(&store->db_bytes, now.db_bytes);
-		rc = OK;
-	}
-	return rc;
+	store_weigh(w->store);
+	return rc == ERR_IO || rc == ERR_CORRUPT ? rc : OK;
 }
 
 /* How long there is nothing to do without mail; 0: there is. */

@@ -1,6 +1,6 @@
 /*
- * writer_internal: the writer's three parts: the thread and its queue
- * (writer.c), one transaction (writer_tx.c), packing between commits
+ * writer_internal: the writer's parts: the thread and its queue (writer.c),
+ * one transaction (writer_tx.c, writer_batch.c), packing between commits
  * (writer_pack.c).
  *
  * Used by: writer*.c; store.c (starts and stops it), store_load.c (tracks).
@@ -101,6 +101,9 @@ void writer_tx_fini(struct writer_tx *tx);
  * unless the transaction fails. Fails (verdict): the transaction must be undone.
  */
 MUST_CHECK enum err writer_apply(struct writer *w, struct write *x);
+
+/* The same for a batch (writer_batch.c). Fails: as the engine. */
+MUST_CHECK enum err writer_apply_batch(struct writer *w, struct write *x);
 
 /* Make sure that writer_announce() cannot fail. ERR_NOMEM. */
 MUST_CHECK enum err writer_reserve(struct writer *w);

@@ -200,19 +200,65 @@ static void the_old_part_of_a_large_live_log_is_packed(void **state)
 	buf_fini(&all);
 }
 
+/* How far ${id} is packed, as a closed store says. */
+struct packed {
+	struct id id;
+	uint64_t upto;
+};
+
+static enum err note_packed(
+    void *arg, const struct execution *e, uint64_t packed)
+{
+	struct packed *p = arg;
+
+	if (id_equal(&e->id, &p->id))
+		p->upto = packed;
+	return OK;
+}
+
+static enum err pass_chunk(
+    void *arg, int64_t row, int64_t seq, const struct chunk *c)
+{
+	(void)arg;
+	(void)row;
+	(void)seq;
+	(void)c;
+	return OK;
+}
+
+static uint64_t packed_of(struct place *p, const struct id *id)
+{
+	struct packed packed = { .id = *id };
+	struct engine_live to = { note_packed, pass_chunk, &packed };
+	const struct engine *engine;
+	struct engine_db *db;
+
+	assert_int_equal(engine_find(p->url, &engine, NULL), OK);
+	assert_int_equal(engine->open(&p->options, &db, NULL), OK);
+	assert_int_equal(engine->live_load(db, &to), OK);
+	engine->close(db);
+	return packed.upto;
+}
+
 static void a_slow_log_does_not_keep_the_dead_alive(void **state)
 {
 	struct place *p = *state;
 	struct id slow = filled(p->store, 3, 20, false);
-	const struct tail_log *l;
+	uint64_t packed;
 
 	for (int i = 0; i < 13; i++)
 		filled(p->store, 9000, 3, true);
-	place_close(p);
-	place_open(p);
-	l = tail_find(p->store->tail, &slow);
-	assert_non_null(l);
-	assert_int_equal(l->packed, 3);
+	/* A store that is closed packs nothing: let it have its turns. */
+	for (int i = 0;; i++) {
+		usleep(20000);
+		place_close(p);
+		packed = packed_of(p, &slow);
+		place_open(p);
+		if (packed > 0)
+			break;
+		assert_true(i < 1000);
+	}
+	assert_int_equal(packed, 3);
 	grow(p->store, &slow, 3, 2, 20, true);
 }
 
@@ -335,6 +381,7 @@ static void stats_count_what_was_committed(void **state)
 	assert_true(s.commits >= 4);
 	assert_true(s.commit_ns_sum >= s.commit_ns_max);
 	assert_true(s.commit_ns_max > 0);
+	assert_true(s.db_bytes > 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
