@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A larger buffer is not kept while the stream waits for its next event. */
-#define KEEP_BYTES ((size_t)16 << 10)
+#define KEEP_BYTES ((size_t)4 << 10)
 
 void parse_sse_init(
     struct parse_sse *p, size_t max_bytes, parse_sse_fn *on_event, void *arg)

@@ -63,6 +63,8 @@ void redact_text(struct buf *out, struct text t)
 	const char *p, *run, *end;
 	size_t prefix = 0, n;
 
+	if (t.len == 0)
+		return;
 	/* Cut late, so that no half of a secret stands at the cut. */
 	if (t.len > 2 * REDACT_MAX_BYTES)
 		t.len = 2 * REDACT_MAX_BYTES;

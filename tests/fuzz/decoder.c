@@ -20,7 +20,7 @@ struct seen {
 
 static void add(struct seen *seen, struct text t)
 {
-	ASSERT(utf8_valid(t.s, t.len));
+	ASSERT(t.len == 0 || utf8_valid(t.s, t.len));
 	buf_add(&seen->text, t.s, t.len);
 	buf_putc(&seen->text, '\x01');
 }
