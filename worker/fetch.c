@@ -10,8 +10,11 @@
 #include "worker/fetch_internal.h"
 #include "worker/fetch_pool.h"
 
-/* curl's read buffer: the larger part of what a silent stream costs. */
-#define READ_BYTES 2048L
+/*
+ * curl's read buffer, which each stream has all the time: its smallest. An
+ * event is some 300 bytes, so that one read mostly takes what there is.
+ */
+#define READ_BYTES 1024L
 /* Its smallest; only requests above 64 kB use it. */
 #define UPLOAD_BYTES 16384L
 #define KEEPALIVE_S 60L
@@ -237,6 +240,14 @@ out:
 	return rc;
 }
 
+static void forget_headers(struct fetch *f)
+{
+	for (struct curl_slist *h = f->headers; h != NULL; h = h->next)
+		digest_wipe(h->data, strlen(h->data));
+	curl_slist_free_all(f->headers);
+	f->headers = NULL;
+}
+
 void fetch_free(struct fetch *f)
 {
 	if (f == NULL)
@@ -244,9 +255,7 @@ void fetch_free(struct fetch *f)
 	if (f->added)
 		curl_multi_remove_handle(fetch_pool_multi(f->pool), f->easy);
 	curl_easy_cleanup(f->easy);
-	for (struct curl_slist *h = f->headers; h != NULL; h = h->next)
-		digest_wipe(h->data, strlen(h->data));
-	curl_slist_free_all(f->headers);
+	forget_headers(f);
 	buf_fini(&f->body);
 	free(f);
 }
@@ -268,11 +277,14 @@ void fetch_forget_request(struct fetch *f)
 	 * Once a head has come, curl never sends the request again: what it
 	 * has sent whole it does not look at any more.
 	 */
-	if (!f->has_head || f->body.data == NULL)
+	if (!f->has_head || f->headers == NULL)
 		return;
 	curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-	if ((size_t)sent >= f->body_len)
-		buf_fini(&f->body);
+	if ((size_t)sent < f->body_len)
+		return;
+	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, NULL);
+	forget_headers(f);
+	buf_fini(&f->body);
 }
 
 /* What broke, for a person; curl's words and the system's. */

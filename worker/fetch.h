@@ -63,7 +63,7 @@ void fetch_free(struct fetch *f);
 /* Let the bytes come again; on_body and on_over may come before it returns. */
 void fetch_resume(struct fetch *f);
 
-/* The request's body may go if it has been sent: it will not be needed. */
+/* What was sent, and the key with it, may go once it has been sent whole. */
 void fetch_forget_request(struct fetch *f);
 
 #endif

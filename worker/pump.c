@@ -166,8 +166,8 @@ static void turn(struct pump *p, int64_t stop_ms)
 	pump_jobs_settle(p);
 	pump_jobs_begin(p);
 	pump_jobs_settle(p);
-	flush(p);
 	publish(p);
+	flush(p);
 }
 
 static void *run_thread(void *arg)
@@ -186,8 +186,8 @@ static void *run_thread(void *arg)
 		p->closing = true;
 		pump_jobs_interrupt(p);
 		pump_jobs_settle(p);
-		flush(p);
 		publish(p);
+		flush(p);
 		ack_ms = p->env.mono_ms + ACK_WAIT_MS;
 	}
 	if (p->n_under_way > 0)

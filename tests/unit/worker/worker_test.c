@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <time.h>
 #include <cmocka.h>
@@ -591,6 +592,72 @@ static void a_slow_writer_pauses_upstreams_and_loses_nothing(void **state)
 	close(fd);
 }
 
+/* A write that holds the writer's thread until it is let go. */
+struct plug {
+	struct write write;
+	sem_t held, let_go;
+};
+
+static void on_plug(struct write *w)
+{
+	struct plug *p = (struct plug *)w;
+
+	sem_post(&p->held);
+	sem_wait(&p->let_go);
+}
+
+static void plug_in(struct world *w, struct plug *p)
+{
+	*p = (struct plug){ .write = { .kind = WRITE_DELETE,
+				.on_done = on_plug,
+				.u.remove.id = id_new() } };
+	sem_init(&p->held, 0, 0);
+	sem_init(&p->let_go, 0, 0);
+	assert_int_equal(writer_post(w->store, &p->write), OK);
+	wait_for(&p->held);
+}
+
+static struct worker_stats stats_of(struct world *w)
+{
+	struct worker_stats s;
+
+	worker_stats(w->worker, &s);
+	return s;
+}
+
+static void while_the_writer_stands_still_nothing_is_read(void **state)
+{
+	struct world *w = *state;
+	struct plug plug;
+	struct id id;
+	int fd;
+
+	w->options.max_backlog_bytes = 64;
+	w->options.idle_ms = 200; /* being paused is not being idle */
+	start(w);
+	id = submitted(w, "m");
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT("a"));
+	await(w, &id, 1);
+	plug_in(w, &plug);
+	for (int i = 0; stats_of(w).paused == 0; i++) {
+		assert_true(i < 2000);
+		script_chunk(fd, SCRIPT_TEXT("b"));
+		poll(NULL, 0, 1);
+	}
+	script_chunk(fd, SCRIPT_TEXT("c"));
+	poll(NULL, 0, 400); /* past the idle deadline */
+	assert_int_equal(stats_of(w).live, 1);
+	assert_int_equal(stats_of(w).paused, 1);
+	/* a cancel does not wait for the writer */
+	assert_int_equal(worker_cancel(w->worker, &id), OK);
+	assert_true(script_hung_up(fd));
+	sem_post(&plug.let_go);
+	await(w, &id, UINT64_MAX);
+	assert_int_equal(stats_of(w).paused, 0);
+	close(fd);
+}
+
 static void a_stop_waits_for_what_runs(void **state)
 {
 	struct world *w = *state;
@@ -687,6 +754,7 @@ int main(void)
 		FACT(a_waiting_one_starts_when_a_slot_is_free),
 		FACT(many_streams_run_at_once),
 		FACT(a_slow_writer_pauses_upstreams_and_loses_nothing),
+		FACT(while_the_writer_stands_still_nothing_is_read),
 		FACT(a_stop_waits_for_what_runs),
 		FACT(what_does_not_end_in_time_is_interrupted),
 		FACT(an_interrupted_execution_is_settled),
