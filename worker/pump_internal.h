@@ -71,6 +71,8 @@ void pump_jobs_begin(struct pump *p);
 void pump_jobs_cancel(struct pump *p, const struct id *id);
 /* Tell the jobs whose deadlines have passed. */
 void pump_jobs_fire(struct pump *p);
+/* May no more be taken from upstreams for now? */
+bool pump_jobs_full(const struct pump *p);
 /* Take bytes again, as far as there is room. */
 void pump_jobs_resume(struct pump *p);
 /* Act upon what happened to the touched ones, outside of curl's callbacks. */

@@ -24,8 +24,7 @@ static void touch(struct job *j)
 
 /* --- back-pressure --- */
 
-/* May no more be taken from upstreams for now? */
-static bool is_full(const struct pump *p)
+bool pump_jobs_full(const struct pump *p)
 {
 	return p->choked || p->batch.bytes.len >= PUMP_TURN_BYTES ||
 	       p->under_way + p->batch.bytes.len > p->options.max_backlog_bytes;
@@ -46,7 +45,7 @@ void pump_jobs_resume(struct pump *p)
 {
 	struct job *last = TAILQ_LAST(&p->paused, job_list), *j;
 
-	while (!is_full(p) && (j = TAILQ_FIRST(&p->paused)) != NULL) {
+	while (!pump_jobs_full(p) && (j = TAILQ_FIRST(&p->paused)) != NULL) {
 		unpause(j);
 		touch(j);
 		fetch_resume(j->fetch);
@@ -85,7 +84,7 @@ static enum fetch_take on_body(void *arg, const char *bytes, size_t len)
 		j->lingered += len;
 		return FETCH_TAKEN;
 	}
-	if (is_full(p)) {
+	if (pump_jobs_full(p)) {
 		if (!j->paused) {
 			j->paused = true;
 			p->n_paused++;

@@ -132,6 +132,18 @@ static void forget_request(struct run *r)
 	r->execution->request_len = 0;
 }
 
+static void log_move(
+    const struct run *r, enum run_state from, enum run_state to)
+{
+	char id[ID_TEXT];
+
+	if (!log_on(LOG_DEBUG))
+		return;
+	id_text(&r->execution->id, id);
+	log_debug("run", "moves", "id=%s from=%s to=%s", id, state_name[from],
+	    state_name[to]);
+}
+
 /* The one door. */
 static void run_move(struct run *r, enum run_state to)
 {
@@ -140,8 +152,7 @@ static void run_move(struct run *r, enum run_state to)
 	ASSERT(may_move[from][to]);
 	ASSERT(to == RUN_CONNECTING ? r->begun : true);
 	ASSERT(to == RUN_ENDED ? r->outcome.known : true);
-	log_debug(
-	    "run", "moves", "from=%s to=%s", state_name[from], state_name[to]);
+	log_move(r, from, to);
 	r->env->counts.streaming -= from == RUN_STREAMING;
 	r->env->counts.streaming += to == RUN_STREAMING;
 	r->state = to;

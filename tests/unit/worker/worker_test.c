@@ -512,6 +512,7 @@ static void a_waiting_one_starts_when_a_slot_is_free(void **state)
 	int fd;
 
 	w->options.max_live = 1;
+	w->options.threads = 1;
 	start(w);
 	for (int i = 0; i < 3; i++)
 		id[i] = submitted(w, "m");
@@ -532,6 +533,26 @@ static void a_waiting_one_starts_when_a_slot_is_free(void **state)
 	close(fd);
 	assert_int_equal(worker_reserve(w->worker), OK);
 	worker_release(w->worker);
+}
+
+static void a_slot_that_one_thread_frees_serves_another(void **state)
+{
+	struct world *w = *state;
+	struct id id[8];
+	int fd;
+
+	w->options.max_live = 1;
+	w->options.threads = 4;
+	start(w);
+	for (int i = 0; i < 8; i++)
+		id[i] = submitted(w, "m");
+	for (int i = 0; i < 8; i++) {
+		fd = script_stream(&w->upstream);
+		script_chunk(fd, SCRIPT_TEXT("a") SCRIPT_DONE);
+		close(fd);
+	}
+	for (int i = 0; i < 8; i++)
+		assert_result(w, &id[i], EXECUTION_COMPLETED, "a", "stop");
 }
 
 #define MANY 200
@@ -752,6 +773,7 @@ int main(void)
 		FACT(a_cancel_hangs_up_at_once),
 		FACT(a_cancel_before_an_answer_hangs_up_too),
 		FACT(a_waiting_one_starts_when_a_slot_is_free),
+		FACT(a_slot_that_one_thread_frees_serves_another),
 		FACT(many_streams_run_at_once),
 		FACT(a_slow_writer_pauses_upstreams_and_loses_nothing),
 		FACT(while_the_writer_stands_still_nothing_is_read),
