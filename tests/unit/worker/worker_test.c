@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <poll.h>
 #include <semaphore.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <cmocka.h>
 
@@ -679,6 +681,35 @@ static void while_the_writer_stands_still_nothing_is_read(void **state)
 	close(fd);
 }
 
+static void when_the_store_has_failed_upstreams_are_hung_up(void **state)
+{
+	struct world *w = *state;
+	struct rlimit before, none = { .rlim_cur = 1 };
+	struct execution *e;
+	struct id id;
+	int fd;
+
+	start(w);
+	id = submitted(w, "m");
+	e = stored(w, "m", HELLO);
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT("a"));
+	await(w, &id, 1);
+	/* from now on the disk fails: every write is too large a file */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	script_chunk(fd, SCRIPT_TEXT("b"));
+	assert_true(script_hung_up(fd));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(store_failed(w->store, NULL), ERR_IO);
+	/* what comes later is dropped as quietly */
+	assert_int_equal(worker_submit(w->worker, &e), OK);
+	assert_int_equal(stats_of(w).completed, 0);
+	close(fd);
+}
+
 static void a_stop_waits_for_what_runs(void **state)
 {
 	struct world *w = *state;
@@ -777,6 +808,7 @@ int main(void)
 		FACT(many_streams_run_at_once),
 		FACT(a_slow_writer_pauses_upstreams_and_loses_nothing),
 		FACT(while_the_writer_stands_still_nothing_is_read),
+		FACT(when_the_store_has_failed_upstreams_are_hung_up),
 		FACT(a_stop_waits_for_what_runs),
 		FACT(what_does_not_end_in_time_is_interrupted),
 		FACT(an_interrupted_execution_is_settled),
