@@ -83,7 +83,9 @@ static void take_acks(struct pump *p)
 		ASSERT(p->n_under_way > 0);
 		p->n_under_way--;
 		p->under_way -= b->bytes.len;
-		if (a->write.result != OK && !p->gone)
+		/* ERR_LIMIT: a log was too long, the rest is stored */
+		if (a->write.result != OK && a->write.result != ERR_LIMIT &&
+		    !p->gone)
 			give_up(p);
 		if (p->batch.bytes.data == NULL &&
 		    b->bytes.cap <= SPARE_BYTES) {

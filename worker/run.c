@@ -204,6 +204,13 @@ static void run_turn(struct run *r)
 
 static void note_content(struct run *r, const struct event *e)
 {
+	if (r->n_chunks >= r->env->limits.max_chunks) {
+		run_fail(r, "answer_too_large", false,
+		    "%s sent more pieces than an answer may have",
+		    r->target.upstream->name);
+		return;
+	}
+	r->n_chunks += 1 + e->text.len / DELTA_MAX_BYTES;
 	if (!r->has_content) {
 		r->has_content = true;
 		r->content_ms = r->env->mono_ms;

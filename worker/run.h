@@ -20,12 +20,13 @@
 struct run;
 struct upstreams;
 
-/* In ms, all set. */
+/* Times in ms; all set. */
 struct run_limits {
 	int64_t connect_ms;	/* from the attempt's begin */
 	int64_t first_token_ms; /* from the connection */
 	int64_t idle_ms;	/* from the last event that is no ping */
 	int64_t total_ms;	/* from the attempt's begin */
+	uint64_t max_chunks;	/* of one answer, about */
 };
 
 /* Of the runs of one thread. */

@@ -49,6 +49,7 @@ struct run {
 	struct estimate output;	 /* of all that was received */
 	int64_t estimated_input; /* tokens */
 	uint32_t n_events;
+	uint64_t n_chunks; /* about: long ones are told in pieces */
 	/* On the growing clock; 0: not yet. */
 	int64_t made_ms, begun_ms, connected_ms, content_ms;
 	int64_t since_ms; /* where the state's own deadline counts from */

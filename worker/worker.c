@@ -57,6 +57,7 @@ static void read_options(
 			.first_token_ms = or_default(o->first_token_ms, 120000),
 			.idle_ms = or_default(o->idle_ms, 120000),
 			.total_ms = or_default(o->total_ms, 1800000),
+			.max_chunks = WRITER_MAX_CHUNKS / 2,
 		},
 		.max_answer_bytes = o->max_answer_bytes > 0 ?
 		    o->max_answer_bytes : (uint64_t)256 << 20,

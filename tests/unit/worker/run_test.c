@@ -44,7 +44,7 @@ static int set_up(void **state)
 	batch_init(&w->batch, 1 << 20);
 	dialect_request_init(&w->request);
 	w->env = (struct run_env){ .upstreams = w->upstreams,
-		.limits = { 1000, 2000, 3000, 60000 },
+		.limits = { 1000, 2000, 3000, 60000, 100 },
 		.batch = &w->batch,
 		.wall_ms = 1700000000000,
 		.mono_ms = 100000 };
@@ -314,6 +314,20 @@ static void too_much_body_is_a_failure_of_its_own(void **state)
 	assert_ended(w, EXECUTION_FAILED, "answer_too_large");
 }
 
+static void an_answer_of_too_many_pieces_is_ended(void **state)
+{
+	struct world *w = *state;
+
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	for (int i = 0; i < 100; i++)
+		feed(w, TEXT("a"));
+	assert_true(run_streaming(w->run));
+	feed(w, TEXT("b") TEXT("c") DONE);
+	assert_ended(w, EXECUTION_FAILED, "answer_too_large");
+	assert_null(strstr(told(w), "text b"));
+}
+
 static void each_state_has_its_deadline(void **state)
 {
 	struct world *w = *state;
@@ -483,6 +497,7 @@ int main(void)
 		FACT(no_response_is_a_network_failure),
 		FACT(a_refusal_says_why_without_our_key),
 		FACT(too_much_body_is_a_failure_of_its_own),
+		FACT(an_answer_of_too_many_pieces_is_ended),
 		FACT(each_state_has_its_deadline),
 		FACT(a_head_and_pings_do_not_put_off_the_first_token),
 		FACT(events_put_off_the_idle_deadline_and_pings_do_not),
