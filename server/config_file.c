@@ -91,9 +91,11 @@ static void on_section(struct reading *r, const char *name)
 		    "an upstream wants a name: [upstream NAME]");
 	else if (near)
 		snprintf(text, sizeof(text),
-		    "unknown section [%s]; did you mean [%s]?", name, near);
+		    "unknown section [%.*s]; did you mean [%s]?", NAME_BYTES,
+		    name, near);
 	else
-		snprintf(text, sizeof(text), "unknown section [%s]", name);
+		snprintf(text, sizeof(text), "unknown section [%.*s]",
+		    NAME_BYTES, name);
 	fail(r, ERR_INPUT, text);
 }
 

@@ -30,12 +30,22 @@ static const struct option_spec options[] = {
 	    .min = 1,
 	    .group = "Simulation",
 	    .help = "bytes in each token; else words" },
-	{ .name = "first",
-	    .kind = OPTION_DURATION,
-	    .arg = "TIME",
-	    .fallback = "50ms",
+	{ .name = "first-ms",
+	    .kind = OPTION_INT,
+	    .arg = "N",
+	    .fallback = "50",
 	    .group = "Simulation",
-	    .help = "before the first token" },
+	    .help = "milliseconds before the first token" },
+	{ .name = "stamp",
+	    .kind = OPTION_BOOL,
+	    .group = "Simulation",
+	    .help = "each token is the monotonic clock in ns, for measuring" },
+	{ .name = "key",
+	    .kind = OPTION_SECRET,
+	    .arg = "PATH",
+	    .group = "Simulation",
+	    .help = "refuse requests without this bearer token",
+	    .env = "SPOOL_UPSTREAM_KEY" },
 	{ .name = "fault",
 	    .kind = OPTION_STRING,
 	    .arg = "KIND",
@@ -88,7 +98,9 @@ static enum err read_options(
 	upstream_defaults(ret);
 	ret->listen = option_text(o, "listen");
 	ret->rate = option_number(o, "rate");
-	ret->first_ms = option_int(o, "first");
+	ret->first_ms = option_int(o, "first-ms");
+	ret->stamp = option_bool(o, "stamp");
+	ret->key = option_text(o, "key");
 	ret->after = option_int(o, "after");
 	ret->status = option_int(o, "status");
 	ret->fault_share = option_number(o, "fault-share");
@@ -115,7 +127,7 @@ static enum cmd_exit run(struct cmd *c)
 		err = upstream_start(&o, &upstream, &why);
 	if (err)
 		return cmd_fail(err, &why);
-	printf("%s\n", upstream_url(upstream));
+	printf("simulated upstream listening on %s\n", upstream_url(upstream));
 	fflush(stdout);
 	process_wait();
 	upstream_stop(upstream);
@@ -128,8 +140,9 @@ static const struct command command = {
 	.summary =
 	    "run the simulated model: OpenAI's protocol, without a model",
 	.usage = "[options]",
-	.about = "Prints its base URL, then serves until SIGTERM. Its answers "
-		 "say that they are a simulation.",
+	.about =
+	    "Says where it listens, then serves until SIGTERM. Its answers "
+	    "say that they are a simulation.",
 	.examples = "spool upstream --listen 127.0.0.1:9090\n"
 		    "spool upstream --rate 0 --fault cut --fault-share 0.1\n"
 		    "OPENAI_BASE_URL=http://127.0.0.1:9090/v1 spool serve\n",
