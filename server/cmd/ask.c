@@ -49,19 +49,6 @@ enum cmd_exit ask_server(struct cmd *c, enum client_method method,
 	return err ? cmd_fail(err, &why) : CMD_OK;
 }
 
-const json_t *ask_list(const json_t *answer)
-{
-	static const char *const members[] = { "keys", "prompts", "executions",
-		"data" };
-
-	if (json_is_array(answer))
-		return answer;
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		if (json_is_array(json_object_get(answer, members[i])))
-			return json_object_get(answer, members[i]);
-	return NULL;
-}
-
 void ask_print_members(json_t *object)
 {
 	static const char *const heading[] = { "name", "value" };

@@ -19,9 +19,6 @@
 enum cmd_exit ask_server(struct cmd *c, enum client_method method,
     const char *path, const char *name, json_t *body, json_t **ret);
 
-/* The array in an answer: itself, or its member that is the list; or NULL. */
-const json_t *ask_list(const json_t *answer);
-
 /*
  * Print "name  value" for each member of ${object}: on a terminal in columns.
  */

@@ -21,6 +21,7 @@ struct client {
 	char *url;	     /* without a slash at the end */
 	char *authorization; /* the header's line; NULL: none */
 	int64_t timeout_ms, retry_ms;
+	bool reached; /* the server has answered before */
 	struct buf reply;
 	char error[CURL_ERROR_SIZE];
 };
@@ -311,6 +312,7 @@ static enum err try_once(struct client *c, const struct client_call *call,
 		err = curl_failed(c, code, why);
 		goto out;
 	}
+	c->reached = true;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	err = client_reply_read(c->url, status, &c->reply, ret, why);
 out:
@@ -331,8 +333,9 @@ enum err client_call(struct client *c, const struct client_call *call,
 
 	for (;;) {
 		err = try_once(c, call, ret, why);
-		if ((err != ERR_STOPPED && err != ERR_LIMIT) || !again ||
-		    clock_mono_ms() + pause_ms > until)
+		/* A server that was never there is not coming back. */
+		if ((err != ERR_LIMIT && (err != ERR_STOPPED || !c->reached)) ||
+		    !again || clock_mono_ms() + pause_ms > until)
 			return err;
 		poll(NULL, 0, pause_ms);
 		pause_ms *= 2;

@@ -41,7 +41,7 @@ struct client_call {
 
 /*
  * Call. GET, PUT, DELETE and POSTs with an idempotency key are tried again for
- * --retry when the server is away or full. Gives: *${ret} (NULL for an empty
+ * --retry when the server is full, or has answered before and is away. Gives: *${ret} (NULL for an empty
  * answer) for json_decref(). Fails: by the answer's status (ERR_INPUT,
  * ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT, ERR_LIMIT, ERR_IO), ERR_STOPPED (no
  * server there), ERR_TIMEOUT, ERR_NOMEM; ${why} says it.

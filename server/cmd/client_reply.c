@@ -1,5 +1,6 @@
 #include "server/cmd/client_reply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,11 +87,27 @@ const char *client_member(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
+/* ["run","read"] as "run,read". */
+static bool show_words(const json_t *list, char *dst, size_t room)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!json_is_string(json_array_get(list, i)))
+			return false;
+	for (size_t i = 0; i < json_array_size(list) && used < room; i++)
+		used += (size_t)snprintf(dst + used, room - used, "%s%s",
+		    i ? "," : "", json_string_value(json_array_get(list, i)));
+	return json_array_size(list) > 0;
+}
+
 void client_show(const json_t *value, char *dst, size_t room)
 {
 	char *text;
 
 	dst[0] = '\0';
+	if (json_is_array(value) && show_words(value, dst, room))
+		return;
 	if (!value || json_is_null(value))
 		return;
 	if (json_is_string(value)) {

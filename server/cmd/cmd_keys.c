@@ -30,15 +30,11 @@ static const struct option_spec create_options[] = {
 /* The secret alone goes to stdout: key=$(spool keys create …). */
 static void print_secret(const json_t *answer)
 {
-	const char *secret = client_member(answer, "key");
-
-	if (!*secret)
-		secret = client_member(answer, "secret");
 	if (output_json()) {
 		client_print(answer);
 		return;
 	}
-	printf("%s\n", secret);
+	printf("%s\n", client_member(answer, "secret"));
 	fflush(stdout);
 	fprintf(stderr, "This is key %s. It is shown this once; keep it.\n",
 	    client_member(answer, "id"));
@@ -85,7 +81,7 @@ static enum cmd_exit run_ls(struct cmd *c)
 
 	code = ask_server(c, CLIENT_GET, "/v1/keys", NULL, NULL, &answer);
 	if (code == CMD_OK)
-		code = ask_print_list(ask_list(answer), members,
+		code = ask_print_list(json_object_get(answer, "keys"), members,
 		    sizeof(members) / sizeof(members[0]));
 	json_decref(answer);
 	return code;

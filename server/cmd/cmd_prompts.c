@@ -124,18 +124,44 @@ static enum cmd_exit run_set(struct cmd *c)
 	return code;
 }
 
+/* All pages as one list. */
+static enum cmd_exit list_all(struct cmd *c, json_t *all)
+{
+	enum cmd_exit code;
+	json_t *answer = NULL;
+	char after[128] = "";
+
+	do {
+		code = *after
+			   ? ask_server(c, CLIENT_GET,
+				 "/v1/prompts?limit=1000&after=%s", after, NULL,
+				 &answer)
+			   : ask_server(c, CLIENT_GET, "/v1/prompts?limit=1000",
+				 NULL, NULL, &answer);
+		if (code != CMD_OK)
+			break;
+		json_array_extend(all, json_object_get(answer, "prompts"));
+		snprintf(
+		    after, sizeof(after), "%s", client_member(answer, "next"));
+		json_decref(answer);
+		answer = NULL;
+	} while (*after);
+	return code;
+}
+
 static enum cmd_exit run_ls(struct cmd *c)
 {
 	static const char *const members[] = { "name", "version",
 		"created_at" };
-	json_t *answer = NULL;
-	enum cmd_exit code;
+	json_t *all = json_array();
+	enum cmd_exit code = CMD_FAILED;
 
-	code = ask_server(c, CLIENT_GET, "/v1/prompts", NULL, NULL, &answer);
+	if (all)
+		code = list_all(c, all);
 	if (code == CMD_OK)
-		code = ask_print_list(ask_list(answer), members,
-		    sizeof(members) / sizeof(members[0]));
-	json_decref(answer);
+		code = ask_print_list(
+		    all, members, sizeof(members) / sizeof(members[0]));
+	json_decref(all);
 	return code;
 }
 
