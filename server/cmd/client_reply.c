@@ -49,8 +49,8 @@ static void problem(
 		    hint(status));
 		return;
 	}
-	err_why(why, "%s%s%s%s%s%s%s", title, *title && *detail ? ": " : "",
-	    detail, *code ? " (" : "", code, *code ? ")" : "", hint(status));
+	err_why(why, "%s%s%s%s%s", *detail ? detail : title, *code ? " (" : "",
+	    code, *code ? ")" : "", hint(status));
 }
 
 enum err client_reply_read(const char *url, long status, const struct buf *body,

@@ -47,6 +47,8 @@ static enum err read_text(const char *path, struct buf *b, struct why *why)
 		b->len += n;
 	} while (n);
 	err = buf_state(b);
+	while (!err && b->len && b->data[b->len - 1] == '\n')
+		b->len--; /* echo's, not the template's */
 	if (err == ERR_LIMIT) {
 		err_why(why, "%s is too long for a prompt", path);
 		err = ERR_INPUT;
@@ -134,9 +136,9 @@ static enum cmd_exit list_all(struct cmd *c, json_t *all)
 	do {
 		code = *after
 			   ? ask_server(c, CLIENT_GET,
-				 "/v1/prompts?limit=1000&after=%s", after, NULL,
+				 "/v1/prompts?limit=100&after=%s", after, NULL,
 				 &answer)
-			   : ask_server(c, CLIENT_GET, "/v1/prompts?limit=1000",
+			   : ask_server(c, CLIENT_GET, "/v1/prompts?limit=100",
 				 NULL, NULL, &answer);
 		if (code != CMD_OK)
 			break;
