@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define COLUMN 30
+#define COLUMN 24
 #define WIDTH 79
 #define MAX_GROUPS 24
 

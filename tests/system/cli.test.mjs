@@ -1,0 +1,328 @@
+// The commands as a person and a script meet them: words, streams, exit codes.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import { after, before, test } from "node:test";
+
+import { ADMIN_KEY, Service, binary, tempDir, within } from "./service.mjs";
+
+// A command, its streams apart. `onOut` sees stdout so far, as it comes.
+function spool(args, { env = {}, input, onOut, cwd } = {}) {
+	const child = spawn(binary, args, {
+		cwd, env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env },
+		stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+	});
+	let out = "", err = "";
+
+	child.stdout.setEncoding("utf8").on("data", (data) => {
+		out += data;
+		onOut?.(out, child);
+	});
+	child.stderr.setEncoding("utf8").on("data", (data) => { err += data; });
+	if (input !== undefined)
+		child.stdin.end(input);
+	return within(60_000, () => `spool ${args.join(" ")}\n${out}${err}`, new Promise((done) => {
+		child.on("close", (code, signal) => done({ code, signal, out, err }));
+	})).catch((error) => {
+		child.kill("SIGKILL");
+		throw error;
+	});
+}
+
+let service, env;
+
+before(async () => {
+	service = await Service.start({ demo: true });
+	env = { SPOOL_URL: service.url, SPOOL_KEY: ADMIN_KEY };
+});
+after(() => service.stop());
+
+test("help teaches: examples first, environment, config keys, exit codes", async () => {
+	const { code, out, err } = await spool(["serve", "--help"]);
+
+	assert.equal(code, 0);
+	assert.equal(err, "");
+	assert.ok(out.indexOf("Examples:") < out.indexOf("Usage:"));
+	assert.match(out, /SPOOL_LISTEN {2}\[server\] listen/);
+	assert.match(out, /default 127\.0\.0\.1:8080/);
+	assert.match(out, /124 timeout/);
+	assert.equal((await spool(["help", "serve"])).out, out);
+	for (const line of out.split("\n"))
+		assert.ok(line.length <= 80, line);
+});
+
+test("every command of the overview has help of its own", async () => {
+	const { out } = await spool(["help"]);
+	const names = [...out.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map((m) => m[1]).filter((n) => n !== "spool");
+
+	assert.ok(names.length >= 11, names.join());
+	for (const name of names) {
+		const help = await spool(["help", name]);
+
+		assert.equal(help.code, 0, name);
+		assert.match(help.out, new RegExp(`^spool ${name}: `));
+		assert.match(help.out, /Examples:/, name);
+	}
+});
+
+test("a typo is answered with what was meant, and exit code 2", async () => {
+	const cases = [
+		[["sreve"], /did you mean "serve"\?/],
+		[["keys", "craete", "x"], /did you mean "create"\?/],
+		[["serve", "--lisen", "127.0.0.1:0"], /did you mean --listen\?/],
+		[["serve", "--durability", "ful"], /did you mean "full"\?/],
+		[["tail"], /tail wants more: spool tail/],
+		[["exec", "--key", "secret", "x"], /seen by every user/],
+		[["exec", "--input", "a=b", "x"], /--prompt-id/],
+		[[], /Usage: spool COMMAND/],
+	];
+
+	for (const [args, says] of cases) {
+		const { code, out, err } = await spool(args);
+
+		assert.equal(code, 2, args.join(" "));
+		assert.equal(out, "");
+		assert.match(err, says);
+		assert.doesNotMatch(err, /secret-/);
+	}
+});
+
+test("a bad config file is told by file, line and word", async () => {
+	const file = `${tempDir()}/spool.ini`;
+
+	writeFileSync(file, "[server]\n\n# here\nlisen = 127.0.0.1:0\n");
+	for (const args of [["serve", "--config", file], ["config", "check", "-c", file], ["config", "show", "-c", file]]) {
+		const { code, err } = await spool(args);
+
+		assert.equal(code, 2);
+		assert.equal(err, `spool: ${file}:4: unknown key "lisen" in [server]; did you mean "listen"?\n`);
+	}
+});
+
+test("config show says where values come from and hides keys", async () => {
+	const file = `${tempDir()}/spool.ini`;
+
+	writeFileSync(file, "[server]\ndrain = 3s\n[upstream local]\nbase_url = http://127.0.0.1:1/v1\nkey = sk-hidden\n");
+	const { code, out } = await spool(["config", "show", "--origin", "--config", file, "--db", "x.db"],
+		{ env: { SPOOL_LOOPS: "2", SPOOL_ADMIN_KEY: ADMIN_KEY, ANTHROPIC_API_KEY: "sk-hidden" } });
+
+	assert.equal(code, 0);
+	assert.match(out, /^drain = 3s {2}; .*spool\.ini:2$/m);
+	assert.match(out, /^loops = 2 {2}; environment SPOOL_LOOPS$/m);
+	assert.match(out, /^db = x\.db {2}; flag --db$/m);
+	assert.match(out, /^workers = 1 {2}; default$/m);
+	assert.match(out, /^\[upstream local\]$/m);
+	assert.match(out, /ANTHROPIC_API_KEY is set, but dialect "anthropic" is not supported by this version/);
+	assert.doesNotMatch(out, /sk-hidden|spool-system-test/);
+	const json = JSON.parse((await spool(["config", "show", "--json", "--config", file])).out);
+	assert.equal(json.options["server.drain"].value, "3s");
+	assert.equal(json.upstreams[0].key, true);
+});
+
+test("without anything that could answer, serve says what to set", async () => {
+	const { code, err } = await spool(["serve", "--listen", "127.0.0.1:0"], { cwd: tempDir() });
+
+	assert.equal(code, 2);
+	assert.match(err, /OPENAI_API_KEY/);
+	assert.match(err, /--demo/);
+});
+
+test("without a terminal the first admin key is in a file of the owner's", async () => {
+	const first = await Service.start({ demo: true, key: null });
+	const file = `${first.dir}/admin.key`;
+	const key = readFileSync(file, "utf8").trim();
+
+	assert.match(key, /^spool_[A-Za-z0-9_-]{43}$/);
+	assert.equal(statSync(file).mode & 0o777, 0o600);
+	assert.equal(statSync(first.db).mode & 0o777, 0o600);
+	assert.ok(!first.log.includes(key), "the log");
+	assert.match(first.log, /admin key made/);
+	assert.equal((await first.ask("/v1/keys", { key })).status, 200);
+	await first.restart();
+	assert.doesNotMatch(first.log, /admin key made/);
+	assert.equal((await spool(["keys", "ls", "--key-file", file], { env: { SPOOL_URL: first.url } })).code, 0);
+	await first.stop();
+});
+
+test("a preset admin key is stored once, over restarts", async () => {
+	const own = await Service.start({ demo: true });
+
+	await own.restart();
+	assert.equal((await own.ask("/v1/keys")).json.keys.length, 1);
+	const { id } = (await own.ask("/v1/keys")).json.keys[0];
+	const other = (await own.ask("/v1/keys", { body: { label: "other", scopes: ["admin"] } })).json;
+	assert.equal((await own.ask(`/v1/keys/${id}`, { method: "DELETE", key: other.secret })).status < 300, true);
+	await own.restart();
+	assert.match(own.log, /admin key revoked/);
+	assert.equal((await own.ask("/v1/keys")).status, 401);
+	await own.stop();
+});
+
+test("exec prints the answer to stdout and its end to stderr", async () => {
+	const { code, out, err } = await spool(["exec", "Why is the sky blue?"], { env });
+
+	assert.equal(code, 0);
+	assert.match(out, /simulated/);
+	assert.match(out, /Why is the sky blue\?/);
+	assert.match(err, /^completed, \d+ tokens in, \d+ out, [0-9a-f-]{36}\n$/);
+	assert.ok(out.endsWith("\n"));
+});
+
+test("exec reads the prompt from stdin", async () => {
+	const { code, out } = await spool(["exec", "-"], { env, input: "from a pipe\n" });
+
+	assert.equal(code, 0);
+	assert.match(out, /from a pipe/);
+});
+
+test("exec --json is a line for each chunk and one for the end", async () => {
+	const { code, out } = await spool(["exec", "--json", "--model", "sim?rate=0&tokens=5", "x"], { env });
+	const lines = out.trimEnd().split("\n").map((line) => JSON.parse(line));
+	const end = lines.pop();
+
+	assert.equal(code, 0);
+	lines.forEach((line, i) => assert.equal(line.index, i));
+	assert.equal(lines.at(-1).metadata.kind, "end");
+	assert.equal(end.status, "completed");
+	assert.equal(end.total_chunks, lines.length);
+	assert.equal(end.metadata.finish_reason, "stop");
+});
+
+test("tail reads any execution again, from any index", async () => {
+	const id = (await spool(["exec", "--detach", "--model", "sim?rate=0&tokens=5", "x"], { env })).out.trim();
+	const all = (await spool(["tail", id, "--json"], { env })).out.trimEnd().split("\n");
+
+	for (const from of [0, 1, 4, all.length - 1]) {
+		const { code, out } = await spool(["tail", id, "--json", "--from", String(from)], { env });
+		const lines = out.trimEnd().split("\n");
+
+		assert.equal(code, 0);
+		assert.deepEqual(lines.slice(0, -1), all.slice(from, -1));
+		assert.deepEqual(JSON.parse(lines.at(-1)), JSON.parse(all.at(-1)));
+	}
+});
+
+test("Ctrl-C leaves the execution alone and says how to read on", async () => {
+	let sent = false;
+	const { code, out, err } = await spool(["exec", "--model", "sim?rate=20&tokens=20", "x"], { env,
+		onOut: (_, child) => {
+			if (!sent)
+				child.kill("SIGINT");
+			sent = true;
+		} });
+	const id = /spool tail ([0-9a-f-]{36})/.exec(err)?.[1];
+
+	assert.equal(code, 130);
+	assert.ok(id, err);
+	assert.ok(out.length > 0);
+	const { code: end, out: whole } = await spool(["tail", id], { env });
+	assert.equal(end, 0);
+	assert.ok(whole.startsWith(out));
+});
+
+test("--wait leaves with 124 and the execution goes on", async () => {
+	const { code, err } = await spool(["exec", "--wait", "300ms", "--model", "sim?first_ms=1500&rate=0", "x"], { env });
+	const id = /spool tail ([0-9a-f-]{36}) --from 0/.exec(err)?.[1];
+
+	assert.equal(code, 124);
+	assert.equal((await spool(["tail", id], { env })).code, 0);
+});
+
+test("exit codes say what happened", async () => {
+	const nobody = "01900000-0000-7000-8000-000000000000";
+	const failed = await spool(["exec", "--model", "sim-cut", "x"], { env });
+
+	assert.equal(failed.code, 7);
+	assert.match(failed.err, /failed, .*\(truncated\)/);
+	assert.equal((await spool(["show", nobody], { env })).code, 3);
+	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_KEY: "nonsense" } })).code, 4);
+	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_URL: "http://127.0.0.1:1" } })).code, 6);
+	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_URL: "file:///etc/passwd" } })).code, 2);
+
+	const id = (await spool(["exec", "--detach", "--model", "sim?rate=1", "x"], { env })).out.trim();
+	assert.equal((await spool(["cancel", id], { env })).code, 0);
+	assert.equal((await spool(["tail", id], { env })).code, 8);
+});
+
+test("keys are made, listed, renewed and ended; the secret alone is on stdout", async () => {
+	const made = await spool(["keys", "create", "ci", "--owner", "ci", "--scopes", "run,read", "--expires", "1h"], { env });
+	const secret = made.out.trim();
+
+	assert.equal(made.code, 0);
+	assert.match(secret, /^spool_[A-Za-z0-9_-]{43}$/);
+	const keys = (await spool(["keys", "ls", "--json"], { env })).out.trimEnd().split("\n").map((l) => JSON.parse(l));
+	const { id } = keys.find((k) => k.label === "ci");
+	assert.ok(Date.parse(keys.find((k) => k.label === "ci").expires_at) > Date.now());
+	const mine = { ...env, SPOOL_KEY: secret };
+	assert.equal((await spool(["exec", "--model", "sim?rate=0", "x"], { env: mine })).code, 0);
+	assert.equal((await spool(["keys", "ls"], { env: mine })).code, 4);
+	const renewed = (await spool(["keys", "rotate", id], { env })).out.trim();
+	assert.match(renewed, /^spool_/);
+	assert.equal((await spool(["exec", "x"], { env: mine })).code, 4);
+	assert.equal((await spool(["prompts", "ls"], { env: { ...env, SPOOL_KEY: renewed } })).code, 0);
+});
+
+test("prompts are stored in versions and filled in", async () => {
+	const set = (text) => spool(["prompts", "set", "greet"], { env, input: text });
+
+	assert.equal((await set("Greet {{name}}.\n")).out, "greet@1\n");
+	assert.equal((await set("Greet {{name}} twice.\n")).out, "greet@2\n");
+	assert.match((await spool(["prompts", "ls"], { env })).out, /^greet\t2\t/m);
+	assert.match((await spool(["prompts", "show", "greet@1"], { env })).out, /Greet \{\{name\}\}\./);
+	const { code, out } = await spool(["exec", "--prompt-id", "greet", "--input", "name=Ada"], { env });
+	assert.equal(code, 0);
+	assert.match(out, /Greet Ada twice\./);
+	assert.equal((await spool(["exec", "--prompt-id", "greet"], { env })).code, 2);
+	assert.equal((await spool(["prompts", "rm", "greet"], { env })).code, 0);
+	assert.equal((await spool(["prompts", "show", "greet"], { env })).code, 3);
+});
+
+test("a port in use and a store in use are told", async () => {
+	const busy = net.createServer().listen(0, "127.0.0.1");
+
+	await new Promise((done) => busy.on("listening", done));
+	const taken = await spool(["serve", "--demo", "--listen", `127.0.0.1:${busy.address().port}`, "--db",
+		`${tempDir()}/x.db`]);
+	busy.close();
+	assert.equal(taken.code, 6);
+	assert.match(taken.err, new RegExp(`127\\.0\\.0\\.1:`));
+	const locked = await spool(["serve", "--demo", "--listen", "127.0.0.1:0", "--db", service.db]);
+	assert.equal(locked.code, 6);
+});
+
+test("SIGTERM lets answers end; a second one ends at once", async () => {
+	const own = await Service.start({ demo: true });
+	const id = await own.execute({ prompt: "x", model: "sim?rate=20&tokens=15" });
+
+	await own.reach(id, 1);
+	assert.equal((await own.stop()).code, 0);
+	await own.launch();
+	assert.equal((await own.finish(id)).status, "completed");
+
+	const long = await own.execute({ prompt: "x", model: "sim?rate=1&tokens=60" });
+	await own.reach(long, 1);
+	const child = own.child.process;
+	const gone = own.child.exited;
+	child.kill("SIGTERM");
+	await within(5000, "readyz 503", (async () => {
+		while ((await own.ask("/readyz")).status !== 503);
+	})());
+	child.kill("SIGTERM");
+	assert.equal((await within(5000, "the end", gone)).code, 143);
+	own.agent.destroy();
+});
+
+test("reads go on while answers end", async () => {
+	const own = await Service.start({ demo: true, args: ["--drain", "10s"] });
+	const id = await own.execute({ prompt: "x", model: "sim?rate=20&tokens=20" });
+
+	await own.reach(id, 1);
+	const stopped = own.child.end("SIGTERM");
+	const { status } = await own.finish(id);
+	assert.equal(status, "completed");
+	assert.equal((await stopped).code, 0);
+	own.agent.destroy();
+});
