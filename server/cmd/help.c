@@ -175,8 +175,8 @@ void help_command(FILE *f, const struct command *command, const char *name)
 	}
 	fputc('\n', f);
 	if (command->uses & CMD_CONFIG)
-		fputs("A flag beats the environment, which beats the config "
-		      "file, which beats the default.\n"
+		fputs("A flag beats the environment, that the config file, "
+		      "that the default.\n"
 		      "Times: 500ms 2s 5m 1h 7d. Sizes: 4096 16KiB 64MiB "
 		      "1GiB.\n\n",
 		    f);

@@ -251,7 +251,7 @@ test("keys are made, listed, renewed and ended; the secret alone is on stdout", 
 	const made = await spool(["keys", "create", "ci", "--owner", "ci", "--scopes", "run,read", "--expires", "1h"], { env });
 	const secret = made.out.trim();
 
-	assert.equal(made.code, 0);
+	assert.equal(made.code, 0, made.err);
 	assert.match(secret, /^spool_[A-Za-z0-9_-]{43}$/);
 	const keys = (await spool(["keys", "ls", "--json"], { env })).out.trimEnd().split("\n").map((l) => JSON.parse(l));
 	const { id } = keys.find((k) => k.label === "ci");
@@ -266,10 +266,15 @@ test("keys are made, listed, renewed and ended; the secret alone is on stdout", 
 });
 
 test("prompts are stored in versions and filled in", async () => {
-	const set = (text) => spool(["prompts", "set", "greet"], { env, input: text });
+	const set = async (text) => {
+		const { code, out, err } = await spool(["prompts", "set", "greet"], { env, input: text });
 
-	assert.equal((await set("Greet {{name}}.\n")).out, "greet@1\n");
-	assert.equal((await set("Greet {{name}} twice.\n")).out, "greet@2\n");
+		assert.equal(code, 0, err);
+		return out;
+	};
+
+	assert.equal(await set("Greet {{name}}.\n"), "greet@1\n");
+	assert.equal(await set("Greet {{name}} twice.\n"), "greet@2\n");
 	assert.match((await spool(["prompts", "ls"], { env })).out, /^greet\t2\t/m);
 	assert.match((await spool(["prompts", "show", "greet@1"], { env })).out, /Greet \{\{name\}\}\./);
 	const { code, out } = await spool(["exec", "--prompt-id", "greet", "--input", "name=Ada"], { env });
