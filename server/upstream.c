@@ -22,28 +22,24 @@ struct upstream {
 	char key[MAX_KEY_BYTES]; /* "": nobody asks */
 	char url[96];
 	struct upstream_counts counts;
-	/* Each loop claims one with its first request. */
+	/* Each loop claims one. */
 	atomic_uint claimed;
 	struct upstream_lane **lanes;
 	unsigned n_lanes;
 };
 
-/* The lane of this loop. NULL: no memory. */
-static struct upstream_lane *lane_of(struct upstream *u, struct http_loop *loop)
+/* A loop without memory for a lane answers 500. */
+static void on_loop(struct http_loop *loop, void *arg)
 {
-	struct upstream_lane *lane = http_loop_get(loop);
-	unsigned i;
+	struct upstream *u = arg;
+	struct upstream_lane *lane = malloc(sizeof(*lane));
+	unsigned i = atomic_fetch_add(&u->claimed, 1);
 
-	if (lane != NULL)
-		return lane;
-	lane = malloc(sizeof(*lane));
 	if (lane == NULL)
-		return NULL;
-	i = atomic_fetch_add(&u->claimed, 1);
+		return;
 	upstream_lane_init(lane, loop, &u->counts);
 	u->lanes[i] = lane;
 	http_loop_set(loop, lane);
-	return lane;
 }
 
 /* --- plain answers --- */
@@ -174,7 +170,7 @@ static void complete(struct upstream *u, struct http_exchange *x)
 	} else if (plan.fault == UPSTREAM_STATUS) {
 		reply_error(x, (int)plan.status, NULL);
 	} else {
-		lane = lane_of(u, http_exchange_loop(x));
+		lane = http_loop_get(http_exchange_loop(x));
 		if (lane == NULL ||
 		    upstream_answer_start(lane, x, &plan, &asked) != OK)
 			reply_error(x, 500, NULL);
@@ -222,6 +218,7 @@ static enum err listen_on(
 		.server_name = "spool-upstream (simulation)",
 		.on_request = on_request,
 		.on_refusal = on_refusal,
+		.on_loop = on_loop,
 		.arg = u,
 	};
 	char address[64];
