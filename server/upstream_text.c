@@ -22,7 +22,7 @@ static const char *const vocabulary[] = { "the", "a", "of", "and", "in", "to",
 	"piñata", "🙂", "👩‍🚀", "🌊🌊", "índice", "reads", "writes",
 	"keeps", "carries", "follows", "gathers", "slowly", "again", "from",
 	"index", "zero", "one", "many", "words", "water", "stone", "light",
-	"\"quoted\"", "back\\slash", "tab\tbed", "ﬁne", "e\xcc\x81t\xc3\xa9" };
+	"\"quoted\"", "ﬁne", "e\xcc\x81t\xc3\xa9" };
 #define VOCABULARY (sizeof(vocabulary) / sizeof(vocabulary[0]))
 
 static uint64_t hash_bytes(uint64_t h, const char *s, size_t len)

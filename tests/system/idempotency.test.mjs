@@ -19,8 +19,8 @@ after(async () => {
 	await upstream?.stop();
 });
 
-const create = (key, prompt = "once", headers = {}) => service.ask("/v1/executions",
-	{ body: { prompt }, headers: { "Idempotency-Key": key, ...headers } });
+const create = (key, prompt = "once", options = {}) => service.ask("/v1/executions",
+	{ body: { prompt }, headers: { "Idempotency-Key": key }, ...options });
 const asked = (prompt) => upstream.exchanges.filter((x) => x.prompt === prompt).length;
 
 test("the same key twice is the same execution", async () => {
@@ -72,7 +72,7 @@ test("keys of two owners are two keys", async () => {
 
 	assert.ok([200, 201].includes(made.status), made.text);
 	const mine = (await create("k5", "shared")).json.execution_id;
-	const theirs = await create("k5", "shared", { Authorization: `Bearer ${secret}` });
+	const theirs = await create("k5", "shared", { key: secret });
 	assert.equal(theirs.status, 202, theirs.text);
 	assert.notEqual(theirs.json.execution_id, mine);
 });

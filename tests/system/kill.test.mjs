@@ -15,7 +15,7 @@ const POLL_BATCH = 100;
 let sim, service;
 
 before(async () => {
-	sim = await Sim.start(["--rate", "60", "--first-ms", "20"]);
+	sim = await Sim.start(["--rate", "150", "--first-ms", "20"]);
 	service = await Service.start({ upstream: sim.url, args: ["--drain", "1s"] });
 });
 after(async () => {
@@ -230,7 +230,11 @@ test(`${KILLS} kills lose nothing that was shown (SEED=${SEED})`, async (t) => {
 		all.push(...alive);
 	}
 	compare(await settle(all));
-	t.diagnostic(`${all.length} executions, ${shownCount.chunks} chunks, ${shownCount.ends} ends, slowest restart ${Math.round(readyMs)} ms`);
+	const ended = {};
+	for (const log of shown.values())
+		ended[log.ended] = (ended[log.ended] ?? 0) + 1;
+	t.diagnostic(`${all.length} executions (${JSON.stringify(ended)}), ${KILLS} kills, ${shownCount.chunks} chunks shown, ` +
+		`slowest restart ${Math.round(readyMs)} ms`);
 	assert.ok(shownCount.chunks > KILLS * 20, `the readers were shown something: ${JSON.stringify(shownCount)}`);
 
 	for (const status of ["queued", "streaming"]) {

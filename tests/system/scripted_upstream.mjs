@@ -100,7 +100,9 @@ export class ScriptedUpstream {
 		upstream.server = http.createServer((request, response) => upstream.onRequest(request, response));
 		upstream.server.keepAliveTimeout = 60_000;
 		await new Promise((done) => upstream.server.listen(0, "127.0.0.1", done));
+		// Neither it nor what it hangs on keeps a failed test from ending.
 		upstream.server.unref();
+		upstream.server.on("connection", (socket) => socket.unref());
 		upstream.url = `http://127.0.0.1:${upstream.server.address().port}/v1`;
 		return upstream;
 	}

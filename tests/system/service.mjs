@@ -59,6 +59,11 @@ class Child {
 			stdio: ["ignore", "pipe", "pipe"],
 		});
 		children.add(this.process);
+		// A test that failed leaves it running: that must not keep the tests from
+		// ending, which then ends it. Whoever waits for it has a deadline.
+		this.process.unref();
+		this.process.stdout.unref();
+		this.process.stderr.unref();
 		this.exited = new Promise((done) => {
 			this.process.on("error", (error) => {
 				this.output += `${error}\n`;
