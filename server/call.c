@@ -1,0 +1,351 @@
+#include "server/call.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "server/service_internal.h"
+#include "store/base/log.h"
+
+#define PROBLEM_MAX_BYTES 8192
+#define EVENTS "text/event-stream"
+
+static void call_free(struct call *call)
+{
+	if (call->state_drop)
+		call->state_drop(call->state);
+	free(call->state);
+	free(call);
+}
+
+static void on_gone(struct http_exchange *x)
+{
+	struct call *call = http_exchange_get(x);
+
+	http_exchange_set(x, NULL);
+	if (call)
+		call_free(call);
+}
+
+static void on_wake(struct http_exchange *x)
+{
+	struct call *call = http_exchange_get(x);
+
+	if (call && call->on_wake)
+		call->on_wake(call);
+}
+
+static void on_ready(struct http_exchange *x)
+{
+	struct call *call = http_exchange_get(x);
+
+	if (call && call->on_ready)
+		call->on_ready(call);
+}
+
+struct call *call_new(struct service *s, struct http_exchange *x)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->service = s;
+	call->x = x;
+	call->loop = http_exchange_loop(x);
+	call->number = http_exchange_number(x);
+	http_exchange_set(x, call);
+	http_on_gone(x, on_gone);
+	http_on_wake(x, on_wake);
+	return call;
+}
+
+void *call_state(struct call *call, size_t bytes, void (*drop)(void *state))
+{
+	ASSERT(!call->state);
+	call->state = calloc(1, bytes);
+	if (call->state)
+		call->state_drop = drop;
+	return call->state;
+}
+
+/* Let go of the exchange: what is left of the call is freed. */
+static struct http_exchange *part(struct call *call)
+{
+	struct http_exchange *x = call->x;
+
+	http_exchange_set(x, NULL);
+	call_free(call);
+	return x;
+}
+
+void call_reply(
+    struct call *call, int status, const char *type, struct buf *body)
+{
+	enum err e = buf_state(body);
+
+	if (e != OK) {
+		buf_fini(body);
+		call_fail_err(call, e, NULL);
+		return;
+	}
+	http_reply(part(call), status, type, body);
+	buf_fini(body);
+}
+
+void call_reply_json(struct call *call, int status, struct buf *body)
+{
+	call_reply(call, status, "application/json", body);
+}
+
+void call_reply_empty(struct call *call, int status)
+{
+	http_reply(part(call), status, NULL, NULL);
+}
+
+static void fail_in_stream(struct call *call, const struct problem *p)
+{
+	struct buf b;
+
+	if (!call->events) {
+		call_cut(call);
+		return;
+	}
+	buf_init(&b, PROBLEM_MAX_BYTES);
+	call->front->event_problem(&b, p);
+	(void)http_stream_write(call->x, b.data, b.len);
+	buf_fini(&b);
+	call_end(call);
+}
+
+static void fail_headers(struct http_exchange *x, const struct problem *p)
+{
+	const struct problem_kind *k = problem_kind(p->code);
+	char text[32];
+
+	if (p->code == PROBLEM_UNAUTHENTICATED)
+		http_reply_header(
+		    x, "WWW-Authenticate", "Bearer realm=\"spool\"");
+	if (p->retry_after_ms > 0) {
+		(void)snprintf(text, sizeof(text), "%lld",
+		    (long long)((p->retry_after_ms + 999) / 1000));
+		http_reply_header(x, "Retry-After", text);
+	}
+	if (k->never_retry)
+		http_reply_header(x, "x-should-retry", "false");
+	http_reply_header(x, "Cache-Control", "no-store");
+}
+
+void call_fail(struct call *call, const struct problem *p)
+{
+	const struct front *front = call->front;
+	struct buf b;
+	int status;
+
+	if (call->started) {
+		fail_in_stream(call, p);
+		return;
+	}
+	buf_init(&b, PROBLEM_MAX_BYTES);
+	/* A client that reads events sees nothing else (wire.md 3.6). */
+	if (call->events) {
+		front->event_problem(&b, p);
+		status = 200;
+	} else {
+		front->problem(&b, p, http_path(call->x));
+		status = front->problem_status(p);
+	}
+	fail_headers(call->x, p);
+	if (buf_state(&b) != OK)
+		buf_fini(&b);
+	http_reply(part(call), status,
+	    status == 200 ? EVENTS : front->problem_type, &b);
+	buf_fini(&b);
+}
+
+void call_fail_err(struct call *call, enum err e, const struct why *why)
+{
+	struct problem p;
+
+	problem_from_err(&p, e, why);
+	if (p.code == PROBLEM_INTERNAL)
+		log_error("call", "failed", "err=%s request=%s why=%s",
+		    err_name(e), http_request_id(call->x),
+		    why ? why->text : "");
+	call_fail(call, &p);
+}
+
+void call_refuse(struct call *call, enum problem_code code, const char *field,
+    const char *fmt, ...)
+{
+	char text[sizeof(((struct problem *)0)->detail)];
+	struct problem p;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	problem_set(&p, code, field, "%s", text);
+	call_fail(call, &p);
+}
+
+void call_stream(struct call *call, int status, const char *type)
+{
+	call->started = true;
+	http_stream(call->x, status, type, on_ready);
+}
+
+void call_end(struct call *call)
+{
+	http_stream_end(part(call));
+}
+
+void call_cut(struct call *call)
+{
+	http_stream_cut(part(call));
+}
+
+const char *call_filter(const struct call *call)
+{
+	return auth_filter(&call->who);
+}
+
+enum err call_id(struct call *call, struct id *ret)
+{
+	if (id_parse(call->args.arg[0].text, call->args.arg[0].len, ret) == OK)
+		return OK;
+	call_fail_err(call, ERR_NOT_FOUND, NULL);
+	return ERR_NOT_FOUND;
+}
+
+static enum err query_text(
+    struct call *call, const char *name, char *dst, size_t room)
+{
+	enum err e = http_query_value(call->x, name, dst, room);
+
+	if (e == ERR_INPUT)
+		call_refuse(call, PROBLEM_INVALID_ARGUMENT, name,
+		    "query parameter %s is sent twice, too long (at most %zu "
+		    "bytes) or not well encoded",
+		    name, room - 1);
+	return e;
+}
+
+enum err call_number(struct call *call, const char *const *names, int64_t min,
+    int64_t max, int64_t *ret)
+{
+	for (; *names; names++) {
+		char text[32], *end;
+		long long v;
+		enum err e = query_text(call, *names, text, sizeof(text));
+
+		if (e == ERR_NOT_FOUND)
+			continue;
+		if (e != OK)
+			return ERR_INPUT;
+		errno = 0;
+		v = strtoll(text, &end, 10);
+		if (end == text || *end || errno || v < min || v > max ||
+		    text[0] == ' ' || text[0] == '+') {
+			call_refuse(call, PROBLEM_INVALID_ARGUMENT, *names,
+			    "%s must be a whole number from %lld to %lld",
+			    *names, (long long)min, (long long)max);
+			return ERR_INPUT;
+		}
+		*ret = v;
+		return OK;
+	}
+	return OK;
+}
+
+enum err call_text(struct call *call, const char *name, char *dst, size_t room)
+{
+	enum err e = query_text(call, name, dst, room);
+
+	if (e == ERR_NOT_FOUND)
+		dst[0] = '\0';
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* RFC 3339 in UTC or with an offset; false when it is not. */
+static bool read_time(const char *text, int64_t *ret_ms)
+{
+	struct tm tm = { 0 };
+	int n = 0, oh = 0, om = 0;
+	double fraction = 0;
+	char sign = 'Z';
+	int64_t at;
+
+	if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &tm.tm_year,
+		&tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
+		&n) != 6 ||
+	    n == 0)
+		return false;
+	text += n;
+	if (*text == '.') {
+		char *end;
+
+		fraction = strtod(text, &end);
+		text = end;
+	}
+	sign = *text++;
+	if (sign == '+' || sign == '-') {
+		if (sscanf(text, "%2d:%2d", &oh, &om) != 2 || strlen(text) != 5)
+			return false;
+	} else if ((sign != 'Z' && sign != 'z') || *text) {
+		return false;
+	}
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 ||
+	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59)
+		return false;
+	at = (int64_t)timegm(&tm);
+	at -= (sign == '-' ? -1 : 1) * (oh * 3600 + om * 60);
+	*ret_ms = at * 1000 + (int64_t)(fraction * 1000);
+	return *ret_ms >= 0;
+}
+
+enum err call_time(struct call *call, const char *name, int64_t *ret_ms)
+{
+	char text[48], *end;
+	long long v;
+	enum err e = query_text(call, name, text, sizeof(text));
+
+	if (e == ERR_NOT_FOUND)
+		return OK;
+	if (e != OK)
+		return ERR_INPUT;
+	if (read_time(text, ret_ms))
+		return OK;
+	errno = 0;
+	v = strtoll(text, &end, 10);
+	if (end != text && !*end && !errno && v >= 0) {
+		*ret_ms = v;
+		return OK;
+	}
+	call_refuse(call, PROBLEM_INVALID_ARGUMENT, name,
+	    "%s must be a time like 2026-01-02T03:04:05Z, or milliseconds "
+	    "since 1970",
+	    name);
+	return ERR_INPUT;
+}
+
+enum err call_wants_json(struct call *call)
+{
+	const char *type = http_header(call->x, "Content-Type");
+	static const char json[] = "application/json";
+
+	if (type && strncasecmp(type, json, sizeof(json) - 1) == 0) {
+		type += sizeof(json) - 1;
+		type += strspn(type, " \t");
+		if (*type == '\0' || *type == ';')
+			return OK;
+	}
+	call_refuse(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL,
+	    "send the body as Content-Type: application/json");
+	return ERR_INPUT;
+}

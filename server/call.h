@@ -1,0 +1,97 @@
+/*
+ * call: one exchange as the handlers see it: who asks for what, and how it is
+ * answered in the front's form.
+ *
+ * Used by: all handlers.
+ * Thread: its loop's.
+ * Promises: each call ends once, by one of call_reply…(), call_fail…(),
+ * call_end(), call_cut(), or because the client went; ending frees the call
+ * and its state, so it comes last in whatever does it.
+ */
+#ifndef SERVER_CALL_H
+#define SERVER_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/auth.h"
+#include "server/http.h"
+#include "server/problem.h"
+#include "server/route.h"
+#include "store/base/buf.h"
+
+struct service;
+
+struct call {
+	struct service *service;
+	struct http_exchange *x;
+	struct http_loop *loop;
+	uint64_t number;
+	const struct front *front;
+	struct route_args args;
+	struct principal who;
+	bool events;  /* the client asked for events */
+	bool started; /* a stream was begun */
+	/* The handler's; state_drop runs when the call ends, however. */
+	void *state;
+	void (*state_drop)(void *state);
+	/* A waiter fired, or the socket drained. */
+	void (*on_wake)(struct call *call);
+	void (*on_ready)(struct call *call);
+};
+
+/* A call for ${x}, answered by ${front}; NULL without memory. */
+struct call *call_new(struct service *s, struct http_exchange *x);
+
+/* Zeroed memory of the call's own; NULL without memory. Once per call. */
+void *call_state(struct call *call, size_t bytes, void (*drop)(void *state));
+
+/* ${body} is moved out of; a failed one becomes an internal error. */
+void call_reply(
+    struct call *call, int status, const char *type, struct buf *body);
+void call_reply_json(struct call *call, int status, struct buf *body);
+void call_reply_empty(struct call *call, int status);
+
+/* Refuse in the front's form; after a stream began, in the stream. */
+void call_fail(struct call *call, const struct problem *p);
+void call_fail_err(struct call *call, enum err e, const struct why *why);
+void call_refuse(struct call *call, enum problem_code code, const char *field,
+    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Begin a stream; call->on_ready is set before. */
+void call_stream(struct call *call, int status, const char *type);
+void call_end(struct call *call);
+void call_cut(struct call *call);
+
+/* --- what requests say --- */
+
+/* The call's owner filter: NULL for admin. */
+const char *call_filter(const struct call *call);
+
+/*
+ * The {id} of the path. Fails: ERR_NOT_FOUND, answered already: an id that is
+ * none names nothing.
+ */
+MUST_CHECK enum err call_id(struct call *call, struct id *ret);
+
+/*
+ * A whole number of the query in [${min}, ${max}]; ${ret} untouched when it is
+ * absent. ${names} are its spellings, NULL-terminated.
+ * Fails: ERR_INPUT, answered already.
+ */
+MUST_CHECK enum err call_number(struct call *call, const char *const *names,
+    int64_t min, int64_t max, int64_t *ret);
+
+/* A text of the query; "" when absent. Fails: ERR_INPUT, answered already. */
+MUST_CHECK enum err call_text(
+    struct call *call, const char *name, char *dst, size_t room);
+
+/* A time: RFC 3339 or ms since 1970. Fails: ERR_INPUT, answered already. */
+MUST_CHECK enum err call_time(
+    struct call *call, const char *name, int64_t *ret_ms);
+
+/* The body is said to be JSON. Fails: ERR_INPUT, answered already (415). */
+MUST_CHECK enum err call_wants_json(struct call *call);
+
+#endif

@@ -1,0 +1,15 @@
+#include "server/front.h"
+
+#include <stddef.h>
+
+static const struct front *const all[] = {
+	&front_rest,
+	&front_callable,
+	&front_ops,
+	NULL,
+};
+
+const struct front *const *front_all(void)
+{
+	return all;
+}

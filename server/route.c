@@ -1,0 +1,203 @@
+#include "server/route.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/front_handlers.h"
+#include "server/suggest.h"
+#include "store/key.h"
+
+#define ADMIN KEY_ADMIN
+#define READ (KEY_READ | KEY_RUN)
+#define RUN KEY_RUN
+
+#define CALLABLE(name, scope, cost, handle, what) \
+	{ HTTP_POST, name, &front_callable, scope, cost, handle, what }
+#define REST(method, pattern, scope, cost, handle, what)                \
+	{                                                               \
+		HTTP_##method, pattern, &front_rest, scope, cost, handle, \
+		    what                                                \
+	}
+#define OPS(pattern, scope, handle, what) \
+	{ HTTP_GET, pattern, &front_ops, scope, ROUTE_FREE, handle, what }
+
+static const struct route table[] = {
+	CALLABLE("/get_execution_chunks", READ, ROUTE_READ, callable_get_chunks,
+	    "chunks of an execution from an index on"),
+	CALLABLE("/get_chunks", READ, ROUTE_READ, callable_get_chunks,
+	    "the same"),
+	CALLABLE("/execute_prompt_streaming", RUN, ROUTE_CREATE,
+	    callable_execute, "start an execution"),
+	CALLABLE("/execute", RUN, ROUTE_CREATE, callable_execute, "the same"),
+	CALLABLE("/execute_prompt", RUN, ROUTE_CREATE, callable_execute_prompt,
+	    "start an execution and wait for its answer, at most 60 s"),
+	CALLABLE("/cancel_execution", RUN, ROUTE_READ, callable_cancel,
+	    "cancel an execution"),
+	CALLABLE("/cancel", RUN, ROUTE_READ, callable_cancel, "the same"),
+
+	REST(POST, "/v1/executions", RUN, ROUTE_CREATE, rest_execution_create,
+	    "start an execution"),
+	REST(GET, "/v1/executions", READ, ROUTE_READ, rest_execution_list,
+	    "list executions, newest first"),
+	REST(POST, "/v1/executions/poll", READ, ROUTE_READ, rest_poll,
+	    "chunks of up to 100 executions at once"),
+	REST(GET, "/v1/executions/export", READ, ROUTE_READ, rest_export,
+	    "executions with their chunks, one a line (NDJSON)"),
+	REST(GET, "/v1/executions/{id}", READ, ROUTE_READ, rest_execution_show,
+	    "one execution without its chunks"),
+	REST(DELETE, "/v1/executions/{id}", RUN, ROUTE_READ,
+	    rest_execution_delete, "delete an execution that has ended"),
+	REST(GET, "/v1/executions/{id}/chunks", READ, ROUTE_READ, rest_chunks,
+	    "chunks from an index on; wait_ms holds the answer for news"),
+	REST(GET, "/v1/executions/{id}/text", READ, ROUTE_READ, rest_text,
+	    "the answer as plain text"),
+	REST(POST, "/v1/executions/{id}/cancel", RUN, ROUTE_READ, rest_cancel,
+	    "cancel an execution"),
+
+	REST(POST, "/v1/keys", ADMIN, ROUTE_READ, rest_key_add,
+	    "make a key; its secret is shown once"),
+	REST(GET, "/v1/keys", ADMIN, ROUTE_READ, rest_key_list, "list keys"),
+	REST(DELETE, "/v1/keys/{id}", ADMIN, ROUTE_READ, rest_key_revoke,
+	    "revoke a key"),
+	REST(POST, "/v1/keys/{id}/rotate", ADMIN, ROUTE_READ, rest_key_rotate,
+	    "replace a key by a new one"),
+
+	REST(PUT, "/v1/prompts/{name}", RUN, ROUTE_READ, rest_prompt_put,
+	    "store the next version of a prompt"),
+	REST(GET, "/v1/prompts", READ, ROUTE_READ, rest_prompt_list,
+	    "list prompts, by name"),
+	REST(GET, "/v1/prompts/{name}", READ, ROUTE_READ, rest_prompt_show,
+	    "one prompt, its newest or ?version="),
+	REST(DELETE, "/v1/prompts/{name}", RUN, ROUTE_READ, rest_prompt_delete,
+	    "delete all versions of a prompt"),
+
+	OPS("/healthz", 0, ops_healthz, "the process answers"),
+	OPS("/readyz", 0, ops_readyz, "the store works and new work is taken"),
+	OPS("/v1/status", ADMIN, ops_status, "counts for operators"),
+	OPS("/openapi.json", 0, ops_openapi, "this table as OpenAPI 3.1"),
+};
+#define N_ROUTES (sizeof(table) / sizeof(table[0]))
+
+const struct route *route_table(size_t *ret_n)
+{
+	*ret_n = N_ROUTES;
+	return table;
+}
+
+static bool match(const char *pattern, const char *path, struct route_args *ret)
+{
+	ret->n = 0;
+	for (;;) {
+		size_t pn = strcspn(pattern + 1, "/");
+		size_t n = strcspn(path + 1, "/");
+
+		if (pattern[0] != '/' || path[0] != '/')
+			return false;
+		if (pattern[1] == '{') {
+			if (n == 0 || ret->n == ROUTE_MAX_ARGS)
+				return false;
+			ret->arg[ret->n].text = path + 1;
+			ret->arg[ret->n++].len = n;
+		} else if (pn != n || memcmp(pattern + 1, path + 1, n) != 0) {
+			return false;
+		}
+		pattern += 1 + pn;
+		path += 1 + n;
+		if (!*pattern || !*path)
+			return !*pattern && !*path;
+	}
+}
+
+/* "/name" of /base/name and /{project}/{region}/name; else the path itself. */
+static const char *callable_path(const char *path, const char *base)
+{
+	size_t n = strlen(base);
+	const char *first, *second;
+
+	if (n > 0 && strncmp(path, base, n) == 0 && path[n] == '/')
+		path += n;
+	if (strncmp(path, "/v1/", 4) == 0)
+		return path;
+	first = strchr(path + 1, '/');
+	second = first ? strchr(first + 1, '/') : NULL;
+	if (second && first > path + 1 && second > first + 1 &&
+	    !strchr(second + 1, '/'))
+		return second;
+	return path;
+}
+
+static void allow_add(char *allow, size_t room, const char *name)
+{
+	size_t used = strlen(allow);
+
+	if (!strstr(allow, name))
+		(void)snprintf(allow + used, room - used, "%s%s",
+		    used ? ", " : "", name);
+}
+
+enum err route_find(enum http_method method, const char *path,
+    const char *base_path, const struct route **ret, struct route_args *args,
+    char *allow, size_t allow_room)
+{
+	const char *short_path = callable_path(path, base_path);
+	const struct front *front = NULL;
+
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	allow[0] = '\0';
+	for (size_t i = 0; i < N_ROUTES; i++) {
+		const struct route *r = &table[i];
+
+		if (!match(r->pattern,
+			r->front == &front_callable ? short_path : path, args))
+			continue;
+		if (r->method == method) {
+			*ret = r;
+			return OK;
+		}
+		/* "export" is not an id of another route's. */
+		if (front && args->n > 0 && front != &front_callable)
+			continue;
+		front = r->front;
+		allow_add(allow, allow_room, http_method_name(r->method));
+		if (r->method == HTTP_GET)
+			allow_add(allow, allow_room, "HEAD");
+	}
+	return front ? ERR_DENIED : ERR_NOT_FOUND;
+}
+
+const struct front *route_front_of(enum http_method method, const char *path)
+{
+	if (method == HTTP_POST && strncmp(path, "/v1/", 4) != 0)
+		return &front_callable;
+	return &front_rest;
+}
+
+void route_names(const char *path, char *dst, size_t room)
+{
+	const char *names[N_ROUTES], *near;
+	bool rest = strncmp(path, "/v1", 3) == 0;
+	size_t used = 0;
+
+	for (size_t i = 0; i < N_ROUTES; i++)
+		names[i] = table[i].pattern;
+	near = strlen(path) < SUGGEST_MAX_WORD ?
+	    suggest_nearest(path, names, N_ROUTES) :
+	    NULL;
+	dst[0] = '\0';
+	if (near) {
+		(void)snprintf(dst, room, "did you mean %s?", near);
+		return;
+	}
+	for (size_t i = 0; i < N_ROUTES; i++) {
+		bool v1 = strncmp(names[i], "/v1", 3) == 0;
+
+		if (v1 != rest || (i > 0 && !strcmp(names[i], names[i - 1])))
+			continue;
+		if (used + strlen(names[i]) + 16 > room)
+			break;
+		used += (size_t)snprintf(dst + used, room - used, "%s%s",
+		    used ? ", " : "known are ", names[i]);
+	}
+}

@@ -1,0 +1,331 @@
+#include "server/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/auth.h"
+#include "server/call.h"
+#include "server/limit.h"
+#include "server/read_pool.h"
+#include "server/route.h"
+#include "server/service_internal.h"
+#include "store/base/clock.h"
+#include "store/base/jsonout.h"
+#include "store/base/log.h"
+#include "store/keyring.h"
+#include "store/store.h"
+#include "store/tail.h"
+#include "worker/worker.h"
+
+static bool is_open(void *arg, const struct id *execution)
+{
+	struct service *s = arg;
+	struct tail_head head;
+
+	return tail_head(s->o.store, execution, NULL, &head) == OK &&
+	    !execution_ended(head.status);
+}
+
+static void defaults(struct service_options *o)
+{
+	if (o->read_threads == 0)
+		o->read_threads = 2;
+	if (o->max_open_per_key == 0)
+		o->max_open_per_key = 1000;
+	if (o->rate_per_s == 0)
+		o->rate_per_s = 200;
+	if (o->max_wait_ms == 0)
+		o->max_wait_ms = 60000;
+	if (o->idempotency_keep_ms == 0)
+		o->idempotency_keep_ms = 86400000;
+	if (!o->base_path)
+		o->base_path = "";
+}
+
+/* "/api" from "api/", "" from "/". */
+static char *path_copy(const char *path)
+{
+	size_t len = strlen(path);
+	char *copy = malloc(len + 2);
+
+	if (!copy)
+		return NULL;
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	copy[0] = '\0';
+	if (len > 0) {
+		size_t at = path[0] == '/' ? 0 : 1;
+
+		copy[0] = '/';
+		memcpy(copy + at, path, len);
+		copy[at + len] = '\0';
+	}
+	return copy;
+}
+
+enum err service_new(const struct service_options *options,
+    struct service **ret, struct why *why)
+{
+	struct limit_options limit;
+	struct service *s;
+	enum err e = ERR_NOMEM;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		goto out;
+	s->o = *options;
+	defaults(&s->o);
+	s->started_ms = clock_mono_ms();
+	ASSERT(pthread_mutex_init(&s->lock, NULL) == 0);
+	ASSERT(pthread_cond_init(&s->quiet, NULL) == 0);
+	s->base_path = path_copy(s->o.base_path);
+	if (!s->base_path)
+		goto out;
+	limit = (struct limit_options){ .rate_per_s = s->o.rate_per_s,
+		.max_open = s->o.max_open_per_key,
+		.is_open = is_open,
+		.arg = s };
+	e = limit_new(&limit, &s->limit);
+	if (e != OK)
+		goto out;
+	e = read_pool_new(s, s->o.read_threads, &s->reads, why);
+	if (e != OK)
+		goto out;
+	*ret = s;
+	s = NULL;
+out:
+	service_free(s);
+	return e;
+}
+
+enum err service_recover(struct service *s, size_t *ret_queued,
+    size_t *ret_interrupted, struct why *why)
+{
+	struct execution **left = NULL;
+	size_t n = 0, queued = 0, interrupted = 0;
+	enum err e;
+
+	e = store_unfinished(s->o.store, &left, &n);
+	if (e != OK) {
+		err_why(why, "cannot list what had not ended: %s", err_name(e));
+		goto out;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (left[i]->status == EXECUTION_QUEUED)
+			continue;
+		e = worker_settle(s->o.worker, left[i]);
+		if (e != OK) {
+			err_why(why, "cannot settle an interrupted execution: "
+				     "%s",
+			    err_name(e));
+			goto out;
+		}
+		interrupted++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (left[i]->status != EXECUTION_QUEUED)
+			continue;
+		e = worker_submit(s->o.worker, &left[i]);
+		if (e != OK) {
+			err_why(why, "cannot run a queued execution again: %s",
+			    err_name(e));
+			goto out;
+		}
+		queued++;
+	}
+	*ret_queued = queued;
+	*ret_interrupted = interrupted;
+out:
+	for (size_t i = 0; i < n; i++)
+		execution_free(left[i]);
+	free(left);
+	return e;
+}
+
+static enum err find_key(
+    void *arg, const uint8_t hash[DIGEST_BYTES], struct key *ret)
+{
+	struct service *s = arg;
+
+	return keyring_find(s->o.store, hash, ret);
+}
+
+/* Who asks, and may they? False: answered. */
+static bool admit(struct call *call, const struct route *route)
+{
+	struct service *s = call->service;
+	struct problem p;
+	int64_t wait_ms = 0;
+
+	if (route->scope == 0)
+		return true;
+	if (!s->o.require_keys) {
+		auth_local(&call->who);
+	} else if (auth_check(http_header(call->x, "Authorization"),
+		       http_header(call->x, "X-API-Key"), find_key, s,
+		       &call->who, &p) != OK) {
+		call_fail(call, &p);
+		return false;
+	}
+	if (!auth_may(&call->who, route->scope)) {
+		call_fail_err(call, ERR_DENIED, NULL);
+		return false;
+	}
+	if (route->cost == ROUTE_FREE || call->who.scopes & KEY_ADMIN)
+		return true;
+	if (limit_request(s->limit, &call->who.key, clock_mono_ms(),
+		&wait_ms) != OK) {
+		problem_set(&p, PROBLEM_RATE_LIMITED, NULL,
+		    "at most %u requests per second with this key",
+		    s->o.rate_per_s);
+		p.retry_after_ms = wait_ms;
+		call_fail(call, &p);
+		return false;
+	}
+	return true;
+}
+
+static void refuse_route(struct call *call, enum err e, const char *allow)
+{
+	char names[400];
+
+	if (e == ERR_DENIED) {
+		http_reply_header(call->x, "Allow", allow);
+		call_refuse(call, PROBLEM_METHOD_NOT_ALLOWED, NULL,
+		    "%s knows %s, not %s", http_path(call->x), allow,
+		    http_method_name(http_method(call->x)));
+		return;
+	}
+	route_names(http_path(call->x), names, sizeof(names));
+	call_refuse(call, PROBLEM_NO_ROUTE, NULL, "no route %s %.100s; %s",
+	    http_method_name(http_method(call->x)), http_path(call->x), names);
+}
+
+static bool asks_for_events(const struct call *call)
+{
+	const char *accept = http_header(call->x, "Accept");
+
+	return call->front->event_problem && accept &&
+	    strcmp(accept, "text/event-stream") == 0;
+}
+
+void service_on_request(struct http_exchange *x, void *arg)
+{
+	struct service *s = arg;
+	const struct route *route = NULL;
+	struct call *call;
+	char allow[64];
+	enum err e;
+
+	call = call_new(s, x);
+	if (!call) {
+		http_reply(x, 503, NULL, NULL);
+		return;
+	}
+	e = route_find(http_method(x), http_path(x), s->base_path, &route,
+	    &call->args, allow, sizeof(allow));
+	call->front = route ? route->front :
+			      route_front_of(http_method(x), http_path(x));
+	call->events = asks_for_events(call);
+	if (e != OK)
+		refuse_route(call, e, allow);
+	else if (admit(call, route))
+		route->handle(call);
+}
+
+void service_on_refusal(struct buf *body, const char **ret_content_type,
+    int status, const char *code, const char *detail)
+{
+	buf_printf(body, "{\"type\":\"urn:spool:error:%s\"", code);
+	jsonout_member(body, "title", "The request was refused");
+	jsonout_member_int(body, "status", status);
+	jsonout_member(body, "detail", detail ? detail : "");
+	jsonout_member(body, "code", code);
+	jsonout_key(body, "retryable");
+	jsonout_bool(body, status == 408 || status == 429 || status == 503);
+	jsonout_object_end(body);
+	*ret_content_type = "application/problem+json";
+}
+
+struct worker *service_worker(struct service *s)
+{
+	struct worker *w = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	if (!atomic_load(&s->draining)) {
+		s->n_in_worker++;
+		w = s->o.worker;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return w;
+}
+
+void service_worker_done(struct service *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (--s->n_in_worker == 0)
+		pthread_cond_broadcast(&s->quiet);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void service_write_begin(struct service *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->n_writes++;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void service_write_end(struct service *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (--s->n_writes == 0)
+		pthread_cond_broadcast(&s->quiet);
+	pthread_mutex_unlock(&s->lock);
+}
+
+enum err service_post(
+    struct service *s, struct http_loop *loop, struct http_mail *m)
+{
+	enum err e = ERR_STOPPED;
+
+	/* Held across the post: after service_stop() no loop is touched. */
+	pthread_mutex_lock(&s->lock);
+	if (!s->closed)
+		e = http_loop_post(loop, m);
+	pthread_mutex_unlock(&s->lock);
+	return e;
+}
+
+void service_drain(struct service *s)
+{
+	pthread_mutex_lock(&s->lock);
+	atomic_store(&s->draining, true);
+	while (s->n_in_worker > 0)
+		pthread_cond_wait(&s->quiet, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void service_stop(struct service *s)
+{
+	service_drain(s);
+	pthread_mutex_lock(&s->lock);
+	s->closed = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void service_free(struct service *s)
+{
+	if (!s)
+		return;
+	service_stop(s);
+	pthread_mutex_lock(&s->lock);
+	while (s->n_writes > 0)
+		pthread_cond_wait(&s->quiet, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	read_pool_free(s->reads);
+	limit_free(s->limit);
+	free(s->base_path);
+	pthread_cond_destroy(&s->quiet);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

@@ -1,0 +1,50 @@
+/*
+ * service_internal: the struct behind service.h, and what its parts share.
+ *
+ * Used by: server/'s handlers.     Thread: as said.
+ */
+#ifndef SERVER_SERVICE_INTERNAL_H
+#define SERVER_SERVICE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "server/service.h"
+
+struct limit;
+struct read_pool;
+
+struct service {
+	struct service_options o;
+	char *base_path;
+	struct limit *limit;
+	struct read_pool *reads;
+	int64_t started_ms; /* mono */
+	atomic_bool draining;
+	/*
+	 * Whenever the lock is free: n_in_worker callers are between
+	 * service_worker() and service_worker_done(); n_writes writes were
+	 * posted whose on_done has not returned; closed: loops are off limits.
+	 */
+	pthread_mutex_t lock;
+	pthread_cond_t quiet;
+	unsigned n_in_worker, n_writes;
+	bool closed;
+};
+
+/*
+ * The worker, or NULL while draining. Must be given back soon, on any thread.
+ */
+struct worker *service_worker(struct service *s);
+void service_worker_done(struct service *s);
+
+/* Count a write that is about to be posted; service_free() waits for it. */
+void service_write_begin(struct service *s);
+void service_write_end(struct service *s);
+
+/* http_loop_post(), unless the service was stopped. Fails: ERR_STOPPED. */
+MUST_CHECK enum err service_post(
+    struct service *s, struct http_loop *loop, struct http_mail *m);
+
+#endif
