@@ -27,8 +27,8 @@ struct principal {
  * Fails: ERR_NOT_FOUND when neither is there, ERR_INPUT when it is not one
  * bearer key.
  */
-MUST_CHECK enum err auth_secret(const char *authorization, const char *x_api_key,
-    const char **ret, size_t *ret_len);
+MUST_CHECK enum err auth_secret(const char *authorization,
+    const char *x_api_key, const char **ret, size_t *ret_len);
 
 /* How a secret's hash becomes a key: keyring_find(), or a test's. */
 typedef enum err auth_find_fn(

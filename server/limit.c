@@ -80,8 +80,8 @@ static struct holder *find(struct limit *l, const struct id *key)
 	struct holder *h;
 
 	SLIST_FOREACH(h, list_of(l, key), link)
-		if (id_equal(&h->key, key))
-			return h;
+	if (id_equal(&h->key, key))
+		return h;
 	return NULL;
 }
 
@@ -112,8 +112,8 @@ static struct holder *take(struct limit *l, const struct id *key, int64_t now)
 	return h;
 }
 
-enum err limit_request(struct limit *l, const struct id *key, int64_t now_ms,
-    int64_t *ret_wait_ms)
+enum err limit_request(
+    struct limit *l, const struct id *key, int64_t now_ms, int64_t *ret_wait_ms)
 {
 	double rate = l->o.rate_per_s, most = 2.0 * rate;
 	struct holder *h;

@@ -21,8 +21,8 @@
 struct limit;
 
 struct limit_options {
-	unsigned rate_per_s;	/* requests; twice as many at once */
-	unsigned max_open;	/* executions of one key */
+	unsigned rate_per_s; /* requests; twice as many at once */
+	unsigned max_open;   /* executions of one key */
 	/* Has this execution not ended? Called without the lock. */
 	bool (*is_open)(void *arg, const struct id *execution);
 	void *arg;

@@ -9,8 +9,8 @@
 #include "store/base/utf8.h"
 
 #define TABLE                                                                  \
-	X(INTERNAL, "internal", 500, "INTERNAL", 500,                          \
-	    "The server failed", false, false)                                 \
+	X(INTERNAL, "internal", 500, "INTERNAL", 500, "The server failed",     \
+	    false, false)                                                      \
 	X(BAD_JSON, "bad_json", 400, "INVALID_ARGUMENT", 400,                  \
 	    "The body is not JSON", false, true)                               \
 	X(INVALID_ARGUMENT, "invalid_argument", 400, "INVALID_ARGUMENT", 400,  \
@@ -58,8 +58,8 @@
 	    "The execution was cancelled", false, true)
 
 static const struct problem_kind kinds[PROBLEM_CODES] = {
-#define X(name, code, http, callable, callable_http, title, again, never)    \
-	[PROBLEM_##name] = { code, http, callable, callable_http, title,     \
+#define X(name, code, http, callable, callable_http, title, again, never) \
+	[PROBLEM_##name] = { code, http, callable, callable_http, title,  \
 		again, never },
 	TABLE
 #undef X
@@ -147,9 +147,7 @@ void problem_from_err(struct problem *p, enum err e, const struct why *why)
 	case ERR_CANCELLED:
 	case ERR_UPSTREAM:
 	case ERR_VERSION:
-	default:
-		problem_set(p, PROBLEM_INTERNAL, NULL, "INTERNAL");
-		break;
+	default: problem_set(p, PROBLEM_INTERNAL, NULL, "INTERNAL"); break;
 	}
 }
 

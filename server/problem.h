@@ -74,8 +74,7 @@ void problem_set(struct problem *p, enum problem_code code, const char *field,
 void problem_from_err(struct problem *p, enum err e, const struct why *why);
 
 /* application/problem+json (RFC 9457); ${instance} may be NULL. */
-void problem_json(
-    struct buf *b, const struct problem *p, const char *instance);
+void problem_json(struct buf *b, const struct problem *p, const char *instance);
 
 /* The callable's {"error":{…}} (one line). */
 void problem_callable(struct buf *b, const struct problem *p);

@@ -50,8 +50,8 @@ static void *read_thread(void *arg)
 			next = m->next;
 			job->run(job, r->query);
 			job->mail.fn = on_answer;
-			if (service_post(
-				job->service, job->loop, &job->mail) != OK)
+			if (service_post(job->service, job->loop, &job->mail) !=
+			    OK)
 				job->drop(job);
 		}
 	}

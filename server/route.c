@@ -12,21 +12,24 @@
 #define READ (KEY_READ | KEY_RUN)
 #define RUN KEY_RUN
 
-#define CALLABLE(name, scope, cost, handle, what) \
-	{ HTTP_POST, name, &front_callable, scope, cost, handle, what }
-#define REST(method, pattern, scope, cost, handle, what)                \
-	{                                                               \
-		HTTP_##method, pattern, &front_rest, scope, cost, handle, \
-		    what                                                \
+#define CALLABLE(name, scope, cost, handle, what)                           \
+	{                                                                   \
+		HTTP_POST, name, &front_callable, scope, cost, handle, what \
 	}
-#define OPS(pattern, scope, handle, what) \
-	{ HTTP_GET, pattern, &front_ops, scope, ROUTE_FREE, handle, what }
+#define REST(method, pattern, scope, cost, handle, what)                       \
+	{                                                                      \
+		HTTP_##method, pattern, &front_rest, scope, cost, handle, what \
+	}
+#define OPS(pattern, scope, handle, what)                                      \
+	{                                                                      \
+		HTTP_GET, pattern, &front_ops, scope, ROUTE_FREE, handle, what \
+	}
 
 static const struct route table[] = {
 	CALLABLE("/get_execution_chunks", READ, ROUTE_READ, callable_get_chunks,
 	    "chunks of an execution from an index on"),
-	CALLABLE("/get_chunks", READ, ROUTE_READ, callable_get_chunks,
-	    "the same"),
+	CALLABLE(
+	    "/get_chunks", READ, ROUTE_READ, callable_get_chunks, "the same"),
 	CALLABLE("/execute_prompt_streaming", RUN, ROUTE_CREATE,
 	    callable_execute, "start an execution"),
 	CALLABLE("/execute", RUN, ROUTE_CREATE, callable_execute, "the same"),
@@ -132,8 +135,8 @@ static void allow_add(char *allow, size_t room, const char *name)
 	size_t used = strlen(allow);
 
 	if (!strstr(allow, name))
-		(void)snprintf(allow + used, room - used, "%s%s",
-		    used ? ", " : "", name);
+		(void)snprintf(
+		    allow + used, room - used, "%s%s", used ? ", " : "", name);
 }
 
 enum err route_find(enum http_method method, const char *path,
@@ -182,9 +185,9 @@ void route_names(const char *path, char *dst, size_t room)
 
 	for (size_t i = 0; i < N_ROUTES; i++)
 		names[i] = table[i].pattern;
-	near = strlen(path) < SUGGEST_MAX_WORD ?
-	    suggest_nearest(path, names, N_ROUTES) :
-	    NULL;
+	near = strlen(path) < SUGGEST_MAX_WORD
+		   ? suggest_nearest(path, names, N_ROUTES)
+		   : NULL;
 	dst[0] = '\0';
 	if (near) {
 		(void)snprintf(dst, room, "did you mean %s?", near);

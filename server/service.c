@@ -23,7 +23,7 @@ static bool is_open(void *arg, const struct id *execution)
 	struct tail_head head;
 
 	return tail_head(s->o.store, execution, NULL, &head) == OK &&
-	    !execution_ended(head.status);
+	       !execution_ended(head.status);
 }
 
 static void defaults(struct service_options *o)
@@ -115,8 +115,9 @@ enum err service_recover(struct service *s, size_t *ret_queued,
 			continue;
 		e = worker_settle(s->o.worker, left[i]);
 		if (e != OK) {
-			err_why(why, "cannot settle an interrupted execution: "
-				     "%s",
+			err_why(why,
+			    "cannot settle an interrupted execution: "
+			    "%s",
 			    err_name(e));
 			goto out;
 		}
@@ -173,8 +174,8 @@ static bool admit(struct call *call, const struct route *route)
 	}
 	if (route->cost == ROUTE_FREE || call->who.scopes & KEY_ADMIN)
 		return true;
-	if (limit_request(s->limit, &call->who.key, clock_mono_ms(),
-		&wait_ms) != OK) {
+	if (limit_request(
+		s->limit, &call->who.key, clock_mono_ms(), &wait_ms) != OK) {
 		problem_set(&p, PROBLEM_RATE_LIMITED, NULL,
 		    "at most %u requests per second with this key",
 		    s->o.rate_per_s);
@@ -206,7 +207,7 @@ static bool asks_for_events(const struct call *call)
 	const char *accept = http_header(call->x, "Accept");
 
 	return call->front->event_problem && accept &&
-	    strcmp(accept, "text/event-stream") == 0;
+	       strcmp(accept, "text/event-stream") == 0;
 }
 
 void service_on_request(struct http_exchange *x, void *arg)
@@ -224,8 +225,8 @@ void service_on_request(struct http_exchange *x, void *arg)
 	}
 	e = route_find(http_method(x), http_path(x), s->base_path, &route,
 	    &call->args, allow, sizeof(allow));
-	call->front = route ? route->front :
-			      route_front_of(http_method(x), http_path(x));
+	call->front =
+	    route ? route->front : route_front_of(http_method(x), http_path(x));
 	call->events = asks_for_events(call);
 	if (e != OK)
 		refuse_route(call, e, allow);

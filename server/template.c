@@ -6,7 +6,7 @@
 static bool name_char(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+	       (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
 
 static bool blank(char c)
@@ -118,8 +118,8 @@ static void list_add(char *list, size_t room, const char *name, size_t len)
 			memcpy(list + used, " …", sizeof(" …"));
 		return;
 	}
-	(void)snprintf(list + used, room - used, "%s%s", used ? ", " : "",
-	    name);
+	(void)snprintf(
+	    list + used, room - used, "%s%s", used ? ", " : "", name);
 }
 
 enum err template_render(const char *text, size_t len,

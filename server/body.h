@@ -1,0 +1,95 @@
+/*
+ * body: what clients send, as JSON, checked and put into the one form of
+ * store/request.h. Every refusal names the field and what was expected.
+ *
+ * Used by: the fronts' handlers (and the fuzzer).
+ * Thread: any; pure.
+ * Promises: what is refused leaves nothing behind. Duplicate members, trailing
+ * bytes, more than REQUEST_MAX_DEPTH levels and unknown members are refused.
+ */
+#ifndef SERVER_BODY_H
+#define SERVER_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/problem.h"
+#include "store/base/err.h"
+#include "store/base/id.h"
+#include "store/key.h"
+#include "store/prompt.h"
+
+/* jansson's, opaque here. */
+struct json_t;
+
+/*
+ * Parse one JSON object. Gives: *ret, for json_decref().
+ * Fails: ERR_INPUT and the problem; ERR_NOMEM.
+ */
+MUST_CHECK enum err body_parse(
+    const char *text, size_t len, struct json_t **ret, struct problem *p);
+
+/* --- an execution to be made --- */
+
+struct body_create {
+	struct json_t
+	    *members;	       /* checked, normalised; messages may be absent */
+	struct json_t *inputs; /* or NULL */
+	char owner[KEY_NAME_BYTES];	/* "" not given */
+	char prompt[PROMPT_NAME_BYTES]; /* "": the messages are in members */
+	uint32_t version;		/* 0: the newest */
+};
+
+/*
+ * Read ${root} (lent) into an empty ${ret}. Fails: ERR_INPUT (ERR_NOMEM) and the
+ * problem; ${ret} is then empty.
+ */
+MUST_CHECK enum err body_create(
+    const struct json_t *root, struct body_create *ret, struct problem *p);
+void body_create_fini(struct body_create *c);
+
+/*
+ * The request as it is stored. ${prompt} (JSON of body_prompt(), or NULL) is
+ * rendered with the inputs and lends what the client left open.
+ * Gives: *${ret} and *${ret_model} ("" the default), for free().
+ */
+MUST_CHECK enum err body_request(struct body_create *c, const char *prompt,
+    size_t prompt_len, char **ret, size_t *ret_len, char **ret_model,
+    struct problem *p);
+
+/*
+ * A prompt to be stored: {"template"} or {"messages"}, with the members of a
+ * creation beside it. Gives: *${ret}, JSON for free().
+ */
+MUST_CHECK enum err body_prompt(const char *text, size_t len, char **ret,
+    size_t *ret_len, struct problem *p);
+
+/* Is ${name} fit for a prompt? Fails: ERR_INPUT and the problem. */
+MUST_CHECK enum err body_prompt_name(
+    const char *name, size_t len, struct problem *p);
+
+/* --- keys --- */
+
+/* {"label", "owner"?, "scopes", "expires_in_s"?}; ${ret} without secret, id. */
+MUST_CHECK enum err body_key(const char *text, size_t len, int64_t now_ms,
+    struct key *ret, struct problem *p);
+
+/* --- many polls --- */
+
+#define BODY_MAX_POLLS 100
+
+struct body_poll {
+	struct id id[BODY_MAX_POLLS];
+	uint64_t from[BODY_MAX_POLLS];
+	char name[BODY_MAX_POLLS][ID_TEXT]; /* as sent, cut */
+	bool valid[BODY_MAX_POLLS];	    /* name is an id */
+	size_t n;
+	uint32_t limit; /* 0: not given */
+	int64_t wait_ms;
+};
+
+MUST_CHECK enum err body_poll(
+    const char *text, size_t len, struct body_poll *ret, struct problem *p);
+
+#endif

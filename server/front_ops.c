@@ -1,0 +1,289 @@
+/* The front for operators: health, counts, and what can be asked. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/call.h"
+#include "server/front.h"
+#include "server/front_handlers.h"
+#include "server/read_pool.h"
+#include "server/service_internal.h"
+#include "server/write_page.h"
+#include "store/base/clock.h"
+#include "store/base/jsonout.h"
+#include "store/key.h"
+#include "store/store.h"
+#include "store/tail.h"
+#include "store/writer.h"
+#include "worker/worker.h"
+
+#define ANSWER_MAX_BYTES ((size_t)1 << 20)
+
+static int ops_problem_status(const struct problem *p)
+{
+	return problem_kind(p->code)->status;
+}
+
+const struct front front_ops = {
+	.name = "ops",
+	.page = write_page,
+	.problem_type = "application/problem+json",
+	.problem = problem_json,
+	.problem_status = ops_problem_status,
+};
+
+static void answer(struct call *call, int status, struct buf *b)
+{
+	http_reply_header(call->x, "Cache-Control", "no-store");
+	call_reply_json(call, status, b);
+}
+
+void ops_healthz(struct call *call)
+{
+	struct buf b;
+
+	buf_init(&b, ANSWER_MAX_BYTES);
+	jsonout_object(&b);
+	jsonout_member(&b, "status", "ok");
+	jsonout_member(&b, "version", SPOOL_VERSION);
+	jsonout_member_int(
+	    &b, "uptime_ms", clock_mono_ms() - call->service->started_ms);
+	jsonout_object_end(&b);
+	answer(call, 200, &b);
+}
+
+void ops_readyz(struct call *call)
+{
+	struct service *s = call->service;
+	/* Why the store failed is the operator's: it names paths. */
+	bool store = store_failed(s->o.store, NULL) == OK;
+	bool accepting = !atomic_load(&s->draining);
+	struct buf b;
+
+	buf_init(&b, ANSWER_MAX_BYTES);
+	jsonout_object(&b);
+	jsonout_member(
+	    &b, "status", store && accepting ? "ready" : "not ready");
+	jsonout_key(&b, "checks");
+	jsonout_object(&b);
+	jsonout_member(&b, "store", store ? "ok" : "failed");
+	jsonout_member(&b, "accepting", accepting ? "ok" : "draining");
+	jsonout_object_end(&b);
+	jsonout_object_end(&b);
+	answer(call, store && accepting ? 200 : 503, &b);
+}
+
+/* --- counts --- */
+
+static void store_counts(struct buf *b, struct store *store)
+{
+	struct store_stats s;
+	struct tail_stats t;
+
+	store_stats(store, &s);
+	tail_stats(store, &t);
+	jsonout_key(b, "store");
+	jsonout_object(b);
+	jsonout_member_int(b, "executions", (int64_t)s.executions);
+	jsonout_member_int(b, "chunks", (int64_t)s.chunks);
+	jsonout_member_int(b, "commits", (int64_t)s.commits);
+	jsonout_member_int(b, "commit_us_mean",
+	    s.commits ? (int64_t)(s.commit_ns_sum / s.commits / 1000) : 0);
+	jsonout_member_int(
+	    b, "commit_us_max", (int64_t)(s.commit_ns_max / 1000));
+	jsonout_member_int(b, "backlog_bytes", (int64_t)writer_backlog(store));
+	jsonout_member_int(b, "db_bytes", (int64_t)s.db_bytes);
+	jsonout_member_int(b, "wal_bytes", (int64_t)s.wal_bytes);
+	jsonout_object_end(b);
+	jsonout_key(b, "memory");
+	jsonout_object(b);
+	jsonout_member_int(b, "logs", (int64_t)t.logs);
+	jsonout_member_int(b, "live", (int64_t)t.live);
+	jsonout_member_int(b, "bytes", (int64_t)t.bytes);
+	jsonout_member_int(b, "waiters", (int64_t)t.waiters);
+	jsonout_object_end(b);
+}
+
+static void worker_counts(struct buf *b, struct service *service)
+{
+	struct worker *w = service_worker(service);
+	struct worker_stats s;
+
+	if (!w)
+		return;
+	worker_stats(w, &s);
+	service_worker_done(service);
+	jsonout_key(b, "worker");
+	jsonout_object(b);
+	jsonout_member_int(b, "submitted", (int64_t)s.submitted);
+	jsonout_member_int(b, "completed", (int64_t)s.completed);
+	jsonout_member_int(b, "failed", (int64_t)s.failed);
+	jsonout_member_int(b, "cancelled", (int64_t)s.cancelled);
+	jsonout_member_int(b, "live", (int64_t)s.live);
+	jsonout_member_int(b, "streaming", (int64_t)s.streaming);
+	jsonout_member_int(b, "paused", (int64_t)s.paused);
+	jsonout_member_int(b, "upstream_bytes", (int64_t)s.upstream_bytes);
+	jsonout_member_int(b, "events", (int64_t)s.events);
+	jsonout_object_end(b);
+}
+
+/* Sizes on disk are asked of the file system: not on a loop's thread. */
+struct status_job {
+	struct read_job job;
+	struct buf body;
+};
+
+static void status_run(struct read_job *job, struct query *q)
+{
+	struct status_job *j = (struct status_job *)job;
+	struct service *s = job->service;
+	struct buf *b = &j->body;
+
+	(void)q;
+	jsonout_object(b);
+	jsonout_member(b, "version", SPOOL_VERSION);
+	jsonout_member_int(b, "uptime_ms", clock_mono_ms() - s->started_ms);
+	jsonout_key(b, "draining");
+	jsonout_bool(b, atomic_load(&s->draining));
+	store_counts(b, s->o.store);
+	worker_counts(b, s);
+	jsonout_object_end(b);
+	job->result = buf_state(b);
+}
+
+static void status_done(struct read_job *job, struct call *call)
+{
+	struct status_job *j = (struct status_job *)job;
+
+	if (job->result == OK)
+		answer(call, 200, &j->body);
+	else
+		call_fail_err(call, job->result, NULL);
+}
+
+static void status_drop(struct read_job *job)
+{
+	struct status_job *j = (struct status_job *)job;
+
+	buf_fini(&j->body);
+	free(j);
+}
+
+void ops_status(struct call *call)
+{
+	struct status_job *j = calloc(1, sizeof(*j));
+
+	if (!j) {
+		call_fail_err(call, ERR_NOMEM, NULL);
+		return;
+	}
+	j->job.run = status_run;
+	j->job.done = status_done;
+	j->job.drop = status_drop;
+	buf_init(&j->body, ANSWER_MAX_BYTES);
+	(void)read_pool_ask(call, &j->job);
+}
+
+/* --- the table, as OpenAPI --- */
+
+static const char *lower_method(enum http_method m)
+{
+	switch (m) {
+	case HTTP_GET: return "get";
+	case HTTP_POST: return "post";
+	case HTTP_PUT: return "put";
+	case HTTP_DELETE: return "delete";
+	case HTTP_PATCH: return "patch";
+	case HTTP_HEAD: return "head";
+	case HTTP_OPTIONS: return "options";
+	}
+	return "get";
+}
+
+static void operation(struct buf *b, const struct route *r, size_t i)
+{
+	const char *arg = strchr(r->pattern, '{');
+	char name[32];
+
+	jsonout_key(b, lower_method(r->method));
+	jsonout_object(b);
+	(void)snprintf(name, sizeof(name), "%s_%zu", r->front->name, i);
+	jsonout_member(b, "operationId", name);
+	jsonout_member(b, "summary", r->what);
+	jsonout_key(b, "tags");
+	jsonout_array(b);
+	jsonout_string(b, r->front->name, strlen(r->front->name));
+	jsonout_array_end(b);
+	if (r->scope == 0) {
+		jsonout_key(b, "security");
+		jsonout_raw(b, "[]", 2);
+	}
+	if (arg) {
+		(void)snprintf(name, sizeof(name), "%.*s",
+		    (int)strcspn(arg + 1, "}"), arg + 1);
+		jsonout_key(b, "parameters");
+		jsonout_array(b);
+		jsonout_object(b);
+		jsonout_member(b, "name", name);
+		jsonout_member(b, "in", "path");
+		jsonout_key(b, "required");
+		jsonout_bool(b, true);
+		jsonout_key(b, "schema");
+		jsonout_raw(b, "{\"type\":\"string\"}", 17);
+		jsonout_object_end(b);
+		jsonout_array_end(b);
+	}
+	jsonout_key(b, "responses");
+	buf_puts(
+	    b, "{\"default\":{\"description\":\"an answer, or a problem\"}}");
+	jsonout_object_end(b);
+}
+
+static void paths(struct buf *b, const struct route *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool seen = false;
+
+		for (size_t j = 0; j < i; j++)
+			seen |= !strcmp(table[j].pattern, table[i].pattern);
+		if (seen)
+			continue;
+		jsonout_key(b, table[i].pattern);
+		jsonout_object(b);
+		for (size_t j = i; j < n; j++)
+			if (!strcmp(table[j].pattern, table[i].pattern))
+				operation(b, &table[j], j);
+		jsonout_object_end(b);
+	}
+}
+
+void ops_openapi(struct call *call)
+{
+	static const char security[] =
+	    "{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}}";
+	const struct route *table;
+	struct buf b;
+	size_t n;
+
+	table = route_table(&n);
+	buf_init(&b, ANSWER_MAX_BYTES);
+	jsonout_object(&b);
+	jsonout_member(&b, "openapi", "3.1.0");
+	jsonout_key(&b, "info");
+	jsonout_object(&b);
+	jsonout_member(&b, "title", "spool");
+	jsonout_member(&b, "version", SPOOL_VERSION);
+	jsonout_object_end(&b);
+	jsonout_key(&b, "security");
+	jsonout_raw(&b, "[{\"key\":[]}]", 12);
+	jsonout_key(&b, "components");
+	buf_puts(&b, "{\"securitySchemes\":");
+	jsonout_raw(&b, security, sizeof(security) - 1);
+	buf_puts(&b, "}");
+	jsonout_key(&b, "paths");
+	jsonout_object(&b);
+	paths(&b, table, n);
+	jsonout_object_end(&b);
+	jsonout_object_end(&b);
+	call_reply_json(call, 200, &b);
+}
