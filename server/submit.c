@@ -51,9 +51,10 @@ static void settle(struct write_job *job)
 	}
 	if (j->limited)
 		limit_opened(s->limit, &j->key, &j->made.id, fresh);
-	/* A worker that has stopped leaves it to the next start. */
-	if (!fresh || worker_submit(s->o.worker, &w->u.create.execution) != OK)
+	if (!fresh)
 		worker_release(s->o.worker);
+	else if (worker_submit(s->o.worker, &w->u.create.execution) != OK)
+		log_warn("submit", "left for next start", "err=stopped");
 	service_worker_done(s);
 }
 
