@@ -1,0 +1,123 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/front_handlers.h"
+#include "server/route.h"
+
+static const struct route *find(
+    enum http_method m, const char *path, const char *base)
+{
+	const struct route *r = NULL;
+	struct route_args args;
+	char allow[64];
+
+	return route_find(m, path, base, &r, &args, allow, sizeof(allow)) == OK ?
+	    r :
+	    NULL;
+}
+
+static void every_route_finds_itself(void **state)
+{
+	const struct route *table;
+	size_t n;
+
+	(void)state;
+	table = route_table(&n);
+	for (size_t i = 0; i < n; i++) {
+		char path[128];
+		size_t j = 0;
+
+		for (const char *p = table[i].pattern; *p; p++) {
+			if (*p == '{' || *p == '}')
+				continue;
+			path[j++] = *p;
+		}
+		path[j] = '\0';
+		assert_ptr_equal(find(table[i].method, path, ""), &table[i]);
+		assert_true(table[i].what[0] != '\0');
+	}
+}
+
+static void callables_are_found_under_base_and_project(void **state)
+{
+	(void)state;
+	assert_ptr_equal(find(HTTP_POST, "/p/us-central1/execute", "")->handle,
+	    callable_execute);
+	assert_ptr_equal(
+	    find(HTTP_POST, "/api/get_chunks", "/api")->handle,
+	    callable_get_chunks);
+	assert_ptr_equal(
+	    find(HTTP_POST, "/api/p/r/cancel", "/api")->handle, callable_cancel);
+	assert_null(find(HTTP_POST, "/v1/executions/execute", ""));
+	assert_null(find(HTTP_POST, "//execute", ""));
+	assert_null(find(HTTP_POST, "/a//execute", ""));
+	assert_null(find(HTTP_POST, "/a/b/c/execute", ""));
+	assert_null(find(HTTP_POST, "/execute/", ""));
+}
+
+static void arguments_are_the_paths_own(void **state)
+{
+	const struct route *r;
+	struct route_args args;
+	char allow[64];
+
+	(void)state;
+	assert_int_equal(route_find(HTTP_HEAD, "/v1/executions/abc/text", "",
+			     &r, &args, allow, sizeof(allow)),
+	    OK);
+	assert_ptr_equal(r->handle, rest_text);
+	assert_int_equal(args.n, 1);
+	assert_memory_equal(args.arg[0].text, "abc", 3);
+	assert_int_equal(args.arg[0].len, 3);
+}
+
+static void another_method_is_told_which_there_are(void **state)
+{
+	const struct route *r;
+	struct route_args args;
+	char allow[64];
+
+	(void)state;
+	assert_int_equal(route_find(HTTP_PATCH, "/v1/executions", "", &r, &args,
+			     allow, sizeof(allow)),
+	    ERR_DENIED);
+	assert_string_equal(allow, "POST, GET, HEAD");
+	assert_int_equal(route_find(HTTP_GET, "/execute", "", &r, &args, allow,
+			     sizeof(allow)),
+	    ERR_DENIED);
+	assert_string_equal(allow, "POST");
+	assert_int_equal(route_find(HTTP_GET, "/nowhere", "", &r, &args, allow,
+			     sizeof(allow)),
+	    ERR_NOT_FOUND);
+}
+
+static void an_unknown_name_is_answered_with_known_ones(void **state)
+{
+	char names[400];
+
+	(void)state;
+	route_names("/exceute", names, sizeof(names));
+	assert_string_equal(names, "did you mean /execute?");
+	route_names("/v1/zzzzzzzzzzzzzzz", names, sizeof(names));
+	assert_non_null(strstr(names, "/v1/executions"));
+	assert_null(strstr(names, "/get_chunks"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_finds_itself),
+		cmocka_unit_test(callables_are_found_under_base_and_project),
+		cmocka_unit_test(arguments_are_the_paths_own),
+		cmocka_unit_test(another_method_is_told_which_there_are),
+		cmocka_unit_test(an_unknown_name_is_answered_with_known_ones),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
