@@ -63,8 +63,8 @@ static void a_key_without_an_owner_is_nobody(void **state)
 	struct problem p;
 
 	(void)state;
-	assert_int_equal(auth_check("Bearer " SECRET, NULL, find, none, &who,
-			     &p),
+	assert_int_equal(
+	    auth_check("Bearer " SECRET, NULL, find, none, &who, &p),
 	    ERR_DENIED);
 }
 

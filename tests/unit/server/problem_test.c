@@ -19,8 +19,7 @@ static void every_code_has_a_row_and_a_name_of_its_own(void **state)
 		assert_in_range(k->status, 400, 599);
 		assert_in_range(k->callable_status, 400, 599);
 		for (unsigned j = 0; j < i; j++)
-			assert_string_not_equal(
-			    k->code, problem_kind(j)->code);
+			assert_string_not_equal(k->code, problem_kind(j)->code);
 	}
 }
 

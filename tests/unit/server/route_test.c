@@ -17,9 +17,9 @@ static const struct route *find(
 	struct route_args args;
 	char allow[64];
 
-	return route_find(m, path, base, &r, &args, allow, sizeof(allow)) == OK ?
-	    r :
-	    NULL;
+	return route_find(m, path, base, &r, &args, allow, sizeof(allow)) == OK
+		   ? r
+		   : NULL;
 }
 
 static void every_route_finds_itself(void **state)
@@ -49,11 +49,10 @@ static void callables_are_found_under_base_and_project(void **state)
 	(void)state;
 	assert_ptr_equal(find(HTTP_POST, "/p/us-central1/execute", "")->handle,
 	    callable_execute);
-	assert_ptr_equal(
-	    find(HTTP_POST, "/api/get_chunks", "/api")->handle,
+	assert_ptr_equal(find(HTTP_POST, "/api/get_chunks", "/api")->handle,
 	    callable_get_chunks);
-	assert_ptr_equal(
-	    find(HTTP_POST, "/api/p/r/cancel", "/api")->handle, callable_cancel);
+	assert_ptr_equal(find(HTTP_POST, "/api/p/r/cancel", "/api")->handle,
+	    callable_cancel);
 	assert_null(find(HTTP_POST, "/v1/executions/execute", ""));
 	assert_null(find(HTTP_POST, "//execute", ""));
 	assert_null(find(HTTP_POST, "/a//execute", ""));

@@ -1,0 +1,60 @@
+/* Any bytes as a body: refused with words, or a request that reads back. */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "server/body.h"
+#include "server/front_callable_args.h"
+#include "store/base/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void as_creation(const char *text, size_t len)
+{
+	char *request = NULL, *model = NULL;
+	struct body_create c = { 0 };
+	json_t *root = NULL, *again;
+	struct problem p = { 0 };
+	size_t n = 0;
+
+	if (body_parse(text, len, &root, &p) != OK) {
+		ASSERT(p.detail[0]);
+		return;
+	}
+	if (body_create(root, &c, &p) != OK) {
+		ASSERT(p.detail[0]);
+	} else if (c.prompt[0] == '\0' &&
+		   body_request(&c, NULL, 0, &request, &n, &model, &p) == OK) {
+		again = json_loadb(request, n, JSON_ALLOW_NUL, NULL);
+		ASSERT(again);
+		ASSERT(json_is_array(json_object_get(again, "messages")));
+		json_decref(again);
+	}
+	body_create_fini(&c);
+	free(request);
+	free(model);
+	json_decref(root);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct callable_poll poll;
+	static struct body_poll many;
+	json_t *args = NULL;
+	struct problem p;
+	struct key key;
+	char *prompt = NULL;
+	size_t n;
+
+	as_creation(text, size);
+	if (callable_args_data(text, size, &args, &p) == OK) {
+		(void)!callable_args_poll(args, &poll, &p);
+		json_decref(args);
+	}
+	if (body_prompt(text, size, &prompt, &n, &p) == OK)
+		free(prompt);
+	(void)!body_poll(text, size, &many, &p);
+	(void)!body_key(text, size, 0, &key, &p);
+	return 0;
+}
