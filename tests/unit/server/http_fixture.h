@@ -34,7 +34,7 @@ struct fixture {
 	/* Whenever the lock is free: each counts what has happened so far. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned held, gone;
+	unsigned held, gone, stuck;
 	uint64_t number; /* of the exchange held last */
 	struct http_loop *loop;
 	size_t most_pending;
