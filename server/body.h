@@ -78,6 +78,8 @@ MUST_CHECK enum err body_key(const char *text, size_t len, int64_t now_ms,
 /* --- many polls --- */
 
 #define BODY_MAX_POLLS 100
+/* More is a mistake; what passes is cut to the service's own ceiling. */
+#define BODY_MAX_WAIT_MS 3600000
 
 struct body_poll {
 	struct id id[BODY_MAX_POLLS];

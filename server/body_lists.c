@@ -146,7 +146,8 @@ enum err body_poll(
 	if (e == OK)
 		e = only(root, "", known, 4, p);
 	if (e == OK)
-		e = body_int(root, wait_names, 0, INT64_MAX, &ret->wait_ms, p);
+		e = body_int(
+		    root, wait_names, 0, BODY_MAX_WAIT_MS, &ret->wait_ms, p);
 	if (e == OK)
 		e = body_int(root, limit_names, 1, PAGE_MAX_CHUNKS, &limit, p);
 	if (e != OK)

@@ -108,7 +108,8 @@ enum err callable_args_poll(
 
 	if (body_text(data, id_names, &text, p) != OK ||
 	    body_int(data, from_names, 0, INT64_MAX, &from, p) != OK ||
-	    body_int(data, wait_names, 0, INT64_MAX, &poll.wait_ms, p) != OK ||
+	    body_int(data, wait_names, 0, BODY_MAX_WAIT_MS, &poll.wait_ms, p) !=
+		OK ||
 	    body_int(data, limit_names, 1, PAGE_MAX_CHUNKS, &limit, p) != OK)
 		return ERR_INPUT;
 	if (!text)

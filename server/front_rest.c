@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/body.h"
 #include "server/cancel.h"
 #include "server/front.h"
 #include "server/front_handlers.h"
@@ -73,7 +74,7 @@ void rest_chunks(struct call *call)
 	if (call_id(call, &id) != OK ||
 	    call_number(call, from_names, 0, INT64_MAX, &from) != OK ||
 	    call_number(call, limit_names, 1, PAGE_MAX_CHUNKS, &limit) != OK ||
-	    call_number(call, wait_names, 0, INT64_MAX, &wait_ms) != OK)
+	    call_number(call, wait_names, 0, BODY_MAX_WAIT_MS, &wait_ms) != OK)
 		return;
 	r = call_state(call, sizeof(*r), chunks_drop);
 	if (!r) {
