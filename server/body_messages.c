@@ -126,9 +126,6 @@ static enum err message(json_t *m, size_t i, struct problem *p)
 		    "%s.role must be system, user, assistant or tool", field);
 	if (known_members(m, field, known, p) != OK)
 		return ERR_INPUT;
-	if (strcmp(role, "developer") == 0 &&
-	    json_object_set_new(m, "role", json_string("system")) != 0)
-		return body_nomem(p);
 	(void)snprintf(sub, sizeof(sub), "%s.content", field);
 	if (content(json_object_get(m, "content"),
 		has_calls && strcmp(role, "assistant") == 0, sub, p) != OK)
@@ -148,6 +145,10 @@ static enum err message(json_t *m, size_t i, struct problem *p)
 	    !json_is_string(json_object_get(m, "tool_call_id")))
 		return body_refuse(
 		    p, field, "%s.tool_call_id must be a string", field);
+	/* Last: what role points to goes. */
+	if (strcmp(role, "developer") == 0 &&
+	    json_object_set_new(m, "role", json_string("system")) != 0)
+		return body_nomem(p);
 	return OK;
 }
 

@@ -60,7 +60,7 @@ static void both_forms_are_json_with_the_same_words(void **state)
 {
 	struct problem p;
 	struct buf rest, callable;
-	json_t *a, *b;
+	json_t *a, *b, *envelope;
 
 	(void)state;
 	problem_set(&p, PROBLEM_RATE_LIMITED, "a\"b", "slow \"down\" %d", 7);
@@ -73,6 +73,7 @@ static void both_forms_are_json_with_the_same_words(void **state)
 	b = json_loadb(callable.data, callable.len, 0, NULL);
 	assert_non_null(a);
 	assert_non_null(b);
+	envelope = b;
 	b = json_object_get(b, "error");
 	assert_string_equal(
 	    json_string_value(json_object_get(a, "detail")), "slow \"down\" 7");
@@ -85,6 +86,8 @@ static void both_forms_are_json_with_the_same_words(void **state)
 	assert_string_equal(json_string_value(json_object_get(b, "status")),
 	    "RESOURCE_EXHAUSTED");
 	assert_null(memchr(callable.data, '\n', callable.len));
+	json_decref(a);
+	json_decref(envelope);
 	buf_fini(&rest);
 	buf_fini(&callable);
 }
@@ -104,6 +107,7 @@ static void our_own_failures_tell_nothing(void **state)
 static void a_cut_text_stays_utf8(void **state)
 {
 	char text[2000];
+	json_t *v;
 	struct problem p;
 	struct buf b;
 
@@ -115,7 +119,9 @@ static void a_cut_text_stays_utf8(void **state)
 	problem_set(&p, PROBLEM_INVALID_ARGUMENT, NULL, "%s", text);
 	buf_init(&b, 8192);
 	problem_json(&b, &p, NULL);
-	assert_non_null(json_loadb(b.data, b.len, 0, NULL));
+	v = json_loadb(b.data, b.len, 0, NULL);
+	assert_non_null(v);
+	json_decref(v);
 	buf_fini(&b);
 }
 
