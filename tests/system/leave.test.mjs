@@ -64,17 +64,22 @@ async function list() {
 	}
 }
 
+// All that was made ends in time. Requests may still be on their way in when the
+// client has long left, so it is asked until nothing is open.
 async function checkAllEnd() {
 	const until = performance.now() + ENDED_MS;
-	const open = (await list()).filter((e) => ["queued", "streaming"].includes(e.status));
 
-	await each(open.length, WIDTH, async (i) => {
-		const answer = await service.finish(open[i].execution_id, { ms: Math.max(1, until - performance.now()) });
+	for (;;) {
+		const all = await list();
+		const open = all.filter((e) => ["queued", "streaming"].includes(e.status));
 
-		assert.equal(answer.status, "completed", "leaving is not cancelling");
-	});
-	for (const e of await list())
-		assert.ok(["completed", "failed", "cancelled"].includes(e.status), `${e.execution_id} is ${e.status}`);
+		for (const e of all)
+			assert.ok(["queued", "streaming", "completed"].includes(e.status), `leaving is not cancelling: ${e.status}`);
+		if (open.length === 0)
+			return;
+		await each(open.length, WIDTH, (i) =>
+			service.finish(open[i].execution_id, { ms: Math.max(1, until - performance.now()) }));
+	}
 }
 
 test("a client that leaves after k bytes of its request, for every k", async () => {
