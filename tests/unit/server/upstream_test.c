@@ -666,6 +666,20 @@ static void whole_answers_have_their_faults_too(void **state)
 	upstream_stop(u);
 }
 
+static void an_answer_too_large_to_hold_is_an_error(void **state)
+{
+	struct upstream *u = start(0, NULL);
+	char *a;
+
+	(void)state;
+	check_error(complete(u, ASK("sim?tokens=1000&size=60000", "")), 500,
+	    "server_error");
+	a = complete(u, ASK("sim-split?tokens=1000&size=60000", ""));
+	assert_string_equal(body_of(a), "");
+	free(a);
+	upstream_stop(u);
+}
+
 static void the_pace_is_kept_without_drift(void **state)
 {
 	struct upstream *u = start(200, NULL);
@@ -809,6 +823,7 @@ int main(void)
 		    a_stall_and_a_silence_last_until_the_client_leaves),
 		cmocka_unit_test(pings_are_comments_for_ever),
 		cmocka_unit_test(whole_answers_have_their_faults_too),
+		cmocka_unit_test(an_answer_too_large_to_hold_is_an_error),
 		cmocka_unit_test(the_pace_is_kept_without_drift),
 		cmocka_unit_test(a_client_that_does_not_read_stops_the_tokens),
 		cmocka_unit_test(many_streams_share_a_loop),
