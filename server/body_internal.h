@@ -38,6 +38,8 @@ json_t *body_member(const json_t *o, const char *const *names);
 
 /* A checked, normalised copy of messages in *${ret}. */
 enum err body_messages(const json_t *v, json_t **ret, struct problem *p);
+/* Every text of ${messages} is a template. Fails: ERR_INPUT. */
+enum err body_check_templates(const json_t *messages, struct problem *p);
 enum err body_tools(const json_t *v, json_t **ret, struct problem *p);
 enum err body_tool_choice(const json_t *v, json_t **ret, struct problem *p);
 

@@ -56,7 +56,7 @@ static void decode(json_t *v, bool *ret_bad)
 	}
 }
 
-enum err callable_args_data(
+enum err front_callable_args_data(
     const char *text, size_t len, struct json_t **ret, struct problem *p)
 {
 	json_t *root = NULL, *data;
@@ -93,7 +93,7 @@ out:
 	return e;
 }
 
-enum err callable_args_poll(
+enum err front_callable_args_poll(
     const struct json_t *data, struct callable_poll *ret, struct problem *p)
 {
 	static const char *const id_names[] = { "executionId", "execution_id",
@@ -127,7 +127,7 @@ enum err callable_args_poll(
 	return OK;
 }
 
-void callable_args_end(
+void front_callable_args_end(
     const char *metadata, size_t len, struct callable_end *ret)
 {
 	json_t *root =

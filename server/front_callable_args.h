@@ -17,7 +17,7 @@
  * The data of a callable's body, its 64-bit wrappers decoded; null reads as
  * {}. Gives: *ret, for json_decref(). Fails: ERR_INPUT and the problem.
  */
-MUST_CHECK enum err callable_args_data(
+MUST_CHECK enum err front_callable_args_data(
     const char *text, size_t len, struct json_t **ret, struct problem *p);
 
 struct callable_poll {
@@ -28,7 +28,7 @@ struct callable_poll {
 };
 
 /* executionId, fromIndex?, limit?, wait_ms?; others are passed over. */
-MUST_CHECK enum err callable_args_poll(
+MUST_CHECK enum err front_callable_args_poll(
     const struct json_t *data, struct callable_poll *ret, struct problem *p);
 
 /* What the final metadata says, for execute_prompt. */
@@ -38,7 +38,7 @@ struct callable_end {
 	char code[64];
 	char message[400];
 };
-void callable_args_end(
+void front_callable_args_end(
     const char *metadata, size_t len, struct callable_end *ret);
 
 #endif

@@ -32,7 +32,7 @@ static json_t *read_data(struct call *call)
 	if (call->service->o.strict_callable && call_wants_json(call) != OK)
 		return NULL;
 	body = http_body(call->x, &len);
-	if (callable_args_data(body, len, &data, &p) == OK)
+	if (front_callable_args_data(body, len, &data, &p) == OK)
 		return data;
 	call_fail(call, &p);
 	return NULL;
@@ -46,7 +46,7 @@ static bool read_poll(struct call *call, struct callable_poll *ret)
 
 	if (!data)
 		return false;
-	e = callable_args_poll(data, ret, &p);
+	e = front_callable_args_poll(data, ret, &p);
 	json_decref(data);
 	if (e != OK)
 		call_fail(call, &p);
@@ -159,7 +159,7 @@ static void on_poll(
 	call_reply_json(call, 200, &b);
 }
 
-void callable_get_chunks(struct call *call)
+void front_callable_get_chunks(struct call *call)
 {
 	int64_t max_wait = call->service->o.max_wait_ms;
 	struct callable_poll poll;
@@ -237,7 +237,7 @@ static void on_started(struct call *call, const struct submitted *s)
 	call_reply_json(call, 200, &b);
 }
 
-void callable_execute(struct call *call)
+void front_callable_execute(struct call *call)
 {
 	start(call, on_started);
 }
@@ -297,7 +297,7 @@ static void run_answer(struct run *run, const struct page *page)
 	struct buf b;
 
 	id_text(&page->id, id);
-	callable_args_end(page->metadata.data, page->metadata.len, &end);
+	front_callable_args_end(page->metadata.data, page->metadata.len, &end);
 	if (page->status != EXECUTION_COMPLETED) {
 		run_failed(call, page, &end, id);
 		return;
@@ -375,7 +375,7 @@ static void on_run_started(struct call *call, const struct submitted *s)
 	reader_read(&run->reader, READER_NEWS, RUN_MS);
 }
 
-void callable_execute_prompt(struct call *call)
+void front_callable_execute_prompt(struct call *call)
 {
 	start(call, on_run_started);
 }
@@ -395,7 +395,7 @@ static void on_cancelled(
 	    call->events ? "text/event-stream" : "application/json", &b);
 }
 
-void callable_cancel(struct call *call)
+void front_callable_cancel(struct call *call)
 {
 	struct callable_poll poll;
 

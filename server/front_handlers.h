@@ -10,42 +10,42 @@
 struct call;
 
 /* front_callable.c, front_callable_run.c */
-void callable_get_chunks(struct call *call);
-void callable_execute(struct call *call);
-void callable_execute_prompt(struct call *call);
-void callable_cancel(struct call *call);
+void front_callable_get_chunks(struct call *call);
+void front_callable_execute(struct call *call);
+void front_callable_execute_prompt(struct call *call);
+void front_callable_cancel(struct call *call);
 
 /* front_rest_executions.c */
-void rest_execution_create(struct call *call);
-void rest_execution_list(struct call *call);
-void rest_execution_show(struct call *call);
-void rest_execution_delete(struct call *call);
+void front_rest_execution_create(struct call *call);
+void front_rest_execution_list(struct call *call);
+void front_rest_execution_show(struct call *call);
+void front_rest_execution_delete(struct call *call);
 
 /* front_rest.c */
-void rest_chunks(struct call *call);
-void rest_text(struct call *call);
-void rest_cancel(struct call *call);
+void front_rest_chunks(struct call *call);
+void front_rest_text(struct call *call);
+void front_rest_cancel(struct call *call);
 
 /* front_rest_poll.c, front_rest_export.c */
-void rest_poll(struct call *call);
-void rest_export(struct call *call);
+void front_rest_poll(struct call *call);
+void front_rest_export(struct call *call);
 
 /* front_rest_keys.c */
-void rest_key_add(struct call *call);
-void rest_key_list(struct call *call);
-void rest_key_revoke(struct call *call);
-void rest_key_rotate(struct call *call);
+void front_rest_key_add(struct call *call);
+void front_rest_key_list(struct call *call);
+void front_rest_key_revoke(struct call *call);
+void front_rest_key_rotate(struct call *call);
 
 /* front_rest_prompts.c */
-void rest_prompt_put(struct call *call);
-void rest_prompt_list(struct call *call);
-void rest_prompt_show(struct call *call);
-void rest_prompt_delete(struct call *call);
+void front_rest_prompt_put(struct call *call);
+void front_rest_prompt_list(struct call *call);
+void front_rest_prompt_show(struct call *call);
+void front_rest_prompt_delete(struct call *call);
 
 /* front_ops.c */
-void ops_healthz(struct call *call);
-void ops_readyz(struct call *call);
-void ops_status(struct call *call);
-void ops_openapi(struct call *call);
+void front_ops_healthz(struct call *call);
+void front_ops_readyz(struct call *call);
+void front_ops_status(struct call *call);
+void front_ops_openapi(struct call *call);
 
 #endif

@@ -38,7 +38,7 @@ static void answer(struct call *call, int status, struct buf *b)
 	call_reply_json(call, status, b);
 }
 
-void ops_healthz(struct call *call)
+void front_ops_healthz(struct call *call)
 {
 	struct buf b;
 
@@ -52,7 +52,7 @@ void ops_healthz(struct call *call)
 	answer(call, 200, &b);
 }
 
-void ops_readyz(struct call *call)
+void front_ops_readyz(struct call *call)
 {
 	struct service *s = call->service;
 	/* Why the store failed is the operator's: it names paths. */
@@ -169,7 +169,7 @@ static void status_drop(struct read_job *job)
 	free(j);
 }
 
-void ops_status(struct call *call)
+void front_ops_status(struct call *call)
 {
 	struct status_job *j = calloc(1, sizeof(*j));
 
@@ -257,7 +257,7 @@ static void paths(struct buf *b, const struct route *table, size_t n)
 	}
 }
 
-void ops_openapi(struct call *call)
+void front_ops_openapi(struct call *call)
 {
 	static const char security[] =
 	    "{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}}";

@@ -60,7 +60,7 @@ static void on_chunks(
 	call_reply_json(call, 200, &b);
 }
 
-void rest_chunks(struct call *call)
+void front_rest_chunks(struct call *call)
 {
 	static const char *const from_names[] = { "fromIndex", "from_index",
 		NULL };
@@ -196,7 +196,7 @@ static void on_text(
 	text_send(t, page);
 }
 
-void rest_text(struct call *call)
+void front_rest_text(struct call *call)
 {
 	struct text *t;
 	struct id id;
@@ -225,7 +225,7 @@ static void on_cancelled(
 	call_reply_json(call, execution_ended(status) ? 200 : 202, &b);
 }
 
-void rest_cancel(struct call *call)
+void front_rest_cancel(struct call *call)
 {
 	struct id id;
 

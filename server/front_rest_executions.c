@@ -44,7 +44,7 @@ static void on_created(struct call *call, const struct submitted *s)
 	call_reply_json(call, s->existed ? 200 : 202, &b);
 }
 
-void rest_execution_create(struct call *call)
+void front_rest_execution_create(struct call *call)
 {
 	uint8_t hash[DIGEST_BYTES];
 	struct body_create create;
@@ -127,7 +127,7 @@ static void list_drop(struct read_job *job)
 	free(j);
 }
 
-void rest_execution_list(struct call *call)
+void front_rest_execution_list(struct call *call)
 {
 	struct list_job *j = calloc(1, sizeof(*j));
 
@@ -192,7 +192,7 @@ static void show_drop(struct read_job *job)
 	free(j);
 }
 
-void rest_execution_show(struct call *call)
+void front_rest_execution_show(struct call *call)
 {
 	const char *owner = call_filter(call);
 	struct show_job *j;
@@ -232,7 +232,7 @@ static void delete_drop(struct write_job *job)
 	free(job);
 }
 
-void rest_execution_delete(struct call *call)
+void front_rest_execution_delete(struct call *call)
 {
 	const char *owner = call_filter(call);
 	struct write_job *job;

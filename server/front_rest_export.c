@@ -227,7 +227,7 @@ static void export_done(struct read_job *job, struct call *call)
 		export_more(call);
 }
 
-void rest_export(struct call *call)
+void front_rest_export(struct call *call)
 {
 	struct holder *h = call_state(call, sizeof(*h), holder_drop);
 	struct export *x = calloc(1, sizeof(*x));

@@ -138,7 +138,7 @@ static void add(
 	(void)write_job_ask(call, &j->job);
 }
 
-void rest_key_add(struct call *call)
+void front_rest_key_add(struct call *call)
 {
 	struct problem p;
 	const char *body;
@@ -154,7 +154,7 @@ void rest_key_add(struct call *call)
 		call_fail(call, &p);
 }
 
-void rest_key_list(struct call *call)
+void front_rest_key_list(struct call *call)
 {
 	struct key *keys = NULL;
 	size_t n = 0;
@@ -187,7 +187,7 @@ static void revoked(struct write_job *job, struct call *call)
 		call_fail_err(call, job->write.result, &job->write.why);
 }
 
-void rest_key_revoke(struct call *call)
+void front_rest_key_revoke(struct call *call)
 {
 	struct key_job *j;
 	struct id id;
@@ -207,7 +207,7 @@ void rest_key_revoke(struct call *call)
 	(void)write_job_ask(call, &j->job);
 }
 
-void rest_key_rotate(struct call *call)
+void front_rest_key_rotate(struct call *call)
 {
 	struct key *keys = NULL, *old = NULL, next;
 	size_t n = 0;

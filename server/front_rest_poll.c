@@ -248,7 +248,7 @@ static void attempt(struct call *call)
 		answer(call, &m->ask, m->pages);
 }
 
-void rest_poll(struct call *call)
+void front_rest_poll(struct call *call)
 {
 	int64_t max_wait = call->service->o.max_wait_ms;
 	struct many *m;

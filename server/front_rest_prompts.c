@@ -67,7 +67,7 @@ static void put_drop(struct write_job *job)
 	free(job);
 }
 
-void rest_prompt_put(struct call *call)
+void front_rest_prompt_put(struct call *call)
 {
 	char name[PROMPT_NAME_BYTES] = "";
 	struct write_job *job;
@@ -121,7 +121,7 @@ static void delete_drop(struct write_job *job)
 	free(job);
 }
 
-void rest_prompt_delete(struct call *call)
+void front_rest_prompt_delete(struct call *call)
 {
 	char name[PROMPT_NAME_BYTES] = "";
 	struct write_job *job;
@@ -230,7 +230,7 @@ static struct prompts_job *prompts_new(struct call *call)
 	return j;
 }
 
-void rest_prompt_show(struct call *call)
+void front_rest_prompt_show(struct call *call)
 {
 	static const char *const names[] = { "version", NULL };
 	char name[PROMPT_NAME_BYTES] = "";
@@ -250,7 +250,7 @@ void rest_prompt_show(struct call *call)
 	(void)read_pool_ask(call, &j->job);
 }
 
-void rest_prompt_list(struct call *call)
+void front_rest_prompt_list(struct call *call)
 {
 	static const char *const names[] = { "limit", NULL };
 	char after[PROMPT_NAME_BYTES] = "";

@@ -48,8 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n;
 
 	as_creation(text, size);
-	if (callable_args_data(text, size, &args, &p) == OK) {
-		(void)!callable_args_poll(args, &poll, &p);
+	if (front_callable_args_data(text, size, &args, &p) == OK) {
+		(void)!front_callable_args_poll(args, &poll, &p);
 		json_decref(args);
 	}
 	if (body_prompt(text, size, &prompt, &n, &p) == OK)

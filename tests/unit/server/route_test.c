@@ -48,11 +48,11 @@ static void callables_are_found_under_base_and_project(void **state)
 {
 	(void)state;
 	assert_ptr_equal(find(HTTP_POST, "/p/us-central1/execute", "")->handle,
-	    callable_execute);
+	    front_callable_execute);
 	assert_ptr_equal(find(HTTP_POST, "/api/get_chunks", "/api")->handle,
-	    callable_get_chunks);
+	    front_callable_get_chunks);
 	assert_ptr_equal(find(HTTP_POST, "/api/p/r/cancel", "/api")->handle,
-	    callable_cancel);
+	    front_callable_cancel);
 	assert_null(find(HTTP_POST, "/v1/executions/execute", ""));
 	assert_null(find(HTTP_POST, "//execute", ""));
 	assert_null(find(HTTP_POST, "/a//execute", ""));
@@ -70,7 +70,7 @@ static void arguments_are_the_paths_own(void **state)
 	assert_int_equal(route_find(HTTP_HEAD, "/v1/executions/abc/text", "",
 			     &r, &args, allow, sizeof(allow)),
 	    OK);
-	assert_ptr_equal(r->handle, rest_text);
+	assert_ptr_equal(r->handle, front_rest_text);
 	assert_int_equal(args.n, 1);
 	assert_memory_equal(args.arg[0].text, "abc", 3);
 	assert_int_equal(args.arg[0].len, 3);
