@@ -89,6 +89,8 @@ static void a_final_page_says_all(void **state)
 
 static void the_key_that_callables_throw_on_is_renamed(void **state)
 {
+	static const char plain[] =
+	    "{\"a\":\"@type\",\"b\":\"\\\"@type\\\":\"}";
 	struct page p;
 	struct buf b;
 
@@ -102,9 +104,9 @@ static void the_key_that_callables_throw_on_is_renamed(void **state)
 	buf_fini(&b);
 	/* As a value, or inside a text, it is nobody's key. */
 	buf_init(&b, 100);
-	write_page_json(&b, "{\"a\":\"@type\",\"b\":\"\\\"@type\\\":\"}", 31);
-	assert_memory_equal(
-	    b.data, "{\"a\":\"@type\",\"b\":\"\\\"@type\\\":\"}", 31);
+	write_page_json(&b, plain, sizeof(plain) - 1);
+	assert_int_equal(b.len, sizeof(plain) - 1);
+	assert_memory_equal(b.data, plain, b.len);
 	buf_fini(&b);
 	page_fini(&p);
 }
