@@ -238,10 +238,16 @@ void http_conn_move(struct http_conn *c, enum http_conn_state to);
 void http_conn_answered(struct http_conn *c);
 /* What waits in the socket, in bytes. */
 size_t http_conn_pending(const struct http_conn *c);
+/* What was read and not used, in bytes. */
+size_t http_conn_ahead(const struct http_conn *c);
 /* Set the timer for what is due next. */
 void http_conn_arm(struct http_conn *c);
 void http_conn_refuse(
     struct http_conn *c, const struct parse_http_refusal *why);
+
+/* http_read.c: false: there is nothing to do before more bytes come */
+bool http_read_head(struct http_conn *c); /* IDLE, HEAD */
+bool http_read_body(struct http_conn *c); /* BODY */
 
 /* http_request.c */
 /* Make an exchange of the request parsed from ${data}. Fails: ERR_NOMEM. */
