@@ -54,6 +54,7 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 class Child {
 	constructor(args, env) {
 		this.output = "";
+		this.waiting = [];
 		this.process = spawn(binary, args, {
 			env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env },
 			stdio: ["ignore", "pipe", "pipe"],
@@ -79,6 +80,7 @@ class Child {
 				this.output += data;
 				if (this.output.length > 4_000_000)
 					this.output = this.output.slice(-1_000_000);
+				this.waiting = this.waiting.filter((w) => !w.pattern.test(this.output) || (w.done(), false));
 				const m = /listening on (http:\/\/[0-9.:[\]a-f]+)/.exec(this.output);
 				if (m)
 					done(m[1]);
@@ -90,6 +92,16 @@ class Child {
 				`spool ${args.join(" ")} ended (${signal ?? code}) before it listened:\n${this.output}`)));
 		});
 		this.listening.catch(() => {});
+	}
+
+	// Wait until it has printed `pattern`.
+	says(pattern) {
+		return within(10_000, () => `${pattern} in its output\n${this.output.slice(-2000)}`, new Promise((done) => {
+			if (pattern.test(this.output))
+				done();
+			else
+				this.waiting.push({ pattern, done });
+		}));
 	}
 
 	end(signal) {
