@@ -16,6 +16,8 @@
 
 static void call_free(struct call *call)
 {
+	if (call->hold)
+		http_timer_cancel(call->hold);
 	if (call->state_drop)
 		call->state_drop(call->state);
 	free(call->state);

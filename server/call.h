@@ -31,6 +31,10 @@ struct call {
 	const struct front *front;
 	struct route_args args;
 	struct principal who;
+	const struct route *route;
+	/* Held back by the key's limit since; NULL and 0 otherwise. */
+	struct http_timer *hold;
+	int64_t held_since_ms;
 	bool events;  /* the client asked for events */
 	bool started; /* a stream was begun */
 	/* The handler's; state_drop runs when the call ends, however. */

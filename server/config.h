@@ -68,7 +68,7 @@ struct config {
 	size_t max_body_bytes, cache_bytes, backlog_bytes, max_answer_bytes;
 	int64_t header_ms, body_ms, keepalive_ms, stall_ms, max_wait_ms;
 	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
-	int64_t idempotency_keep_ms, drain_ms;
+	int64_t drain_ms;
 	enum log_level log_level;
 	enum log_format log_format; /* auto has been decided */
 };

@@ -222,15 +222,6 @@ static const struct option_spec deadlines[] = {
 		    "signal ends at once",
 	    .env = "SPOOL_DRAIN",
 	    .key = "server.drain" },
-	{ .name = "idempotency-keep",
-	    .kind = OPTION_DURATION,
-	    .arg = "TIME",
-	    .fallback = "24h",
-	    .min = 1,
-	    .group = GROUP_DEADLINES,
-	    .help = "how long an Idempotency-Key is remembered",
-	    .env = "SPOOL_IDEMPOTENCY_KEEP",
-	    .key = "server.idempotency_keep" },
 	{ .name = NULL },
 };
 

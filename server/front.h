@@ -16,6 +16,11 @@
 
 struct front {
 	const char *name;
+	/*
+	 * Its clients give up at the first refusal: who asks
+	 * too often is answered later, not refused.
+	 */
+	bool patient;
 	/* The answer to a poll. */
 	void (*page)(struct buf *b, const struct page *page);
 	/* The answer to a request that was refused. */

@@ -47,6 +47,7 @@ static void event_problem(struct buf *b, const struct problem *p)
 
 const struct front front_callable = {
 	.name = "callable",
+	.patient = true,
 	.page = page_result,
 	.problem_type = "application/json",
 	.problem = problem_result,

@@ -17,6 +17,9 @@
 #include "store/tail.h"
 #include "worker/worker.h"
 
+/* A callable that asks too often waits so long for its turn, then is told. */
+#define HOLD_MAX_MS 10000
+
 static bool is_open(void *arg, const struct id *execution)
 {
 	struct service *s = arg;
@@ -36,8 +39,6 @@ static void defaults(struct service_options *o)
 		o->rate_per_s = 200;
 	if (o->max_wait_ms == 0)
 		o->max_wait_ms = 60000;
-	if (o->idempotency_keep_ms == 0)
-		o->idempotency_keep_ms = 86400000;
 	if (!o->base_path)
 		o->base_path = "";
 }
@@ -151,12 +152,54 @@ static enum err find_key(
 	return keyring_find(s->o.store, hash, ret);
 }
 
-/* Who asks, and may they? False: answered. */
-static bool admit(struct call *call, const struct route *route)
+static void handle(struct call *call);
+
+static void on_held(void *arg)
+{
+	struct call *call = arg;
+
+	call->hold = NULL;
+	handle(call);
+}
+
+/* Let the request wait for its turn. False: it must be refused. */
+static bool hold_back(struct call *call, int64_t now_ms, int64_t wait_ms)
+{
+	if (!call->front->patient)
+		return false;
+	if (call->held_since_ms == 0)
+		call->held_since_ms = now_ms;
+	if (now_ms + wait_ms - call->held_since_ms > HOLD_MAX_MS)
+		return false;
+	call->hold = http_loop_after(
+	    call->loop, wait_ms > 0 ? wait_ms : 1, on_held, call);
+	return call->hold != NULL;
+}
+
+/* May the key ask once more now? False: answered, or held back. */
+static bool within_rate(struct call *call)
 {
 	struct service *s = call->service;
+	int64_t now_ms = clock_mono_ms(), wait_ms = 0;
 	struct problem p;
-	int64_t wait_ms = 0;
+
+	if (limit_request(s->limit, &call->who.key, now_ms, &wait_ms) == OK)
+		return true;
+	if (hold_back(call, now_ms, wait_ms))
+		return false;
+	problem_set(&p, PROBLEM_RATE_LIMITED, NULL,
+	    "at most %u requests per second with this key", s->o.rate_per_s);
+	p.retry_after_ms = wait_ms;
+	call_fail(call, &p);
+	return false;
+}
+
+/* Who asks, and may they? False: answered, or held back. */
+static bool admit(struct call *call)
+{
+	const struct route *route = call->route;
+	struct service *s = call->service;
+	struct problem p;
 
 	if (route->scope == 0)
 		return true;
@@ -174,16 +217,13 @@ static bool admit(struct call *call, const struct route *route)
 	}
 	if (route->cost == ROUTE_FREE || call->who.scopes & KEY_ADMIN)
 		return true;
-	if (limit_request(
-		s->limit, &call->who.key, clock_mono_ms(), &wait_ms) != OK) {
-		problem_set(&p, PROBLEM_RATE_LIMITED, NULL,
-		    "at most %u requests per second with this key",
-		    s->o.rate_per_s);
-		p.retry_after_ms = wait_ms;
-		call_fail(call, &p);
-		return false;
-	}
-	return true;
+	return within_rate(call);
+}
+
+static void handle(struct call *call)
+{
+	if (admit(call))
+		call->route->handle(call);
 }
 
 static void refuse_route(struct call *call, enum err e, const char *allow)
@@ -213,7 +253,6 @@ static bool asks_for_events(const struct call *call)
 void service_on_request(struct http_exchange *x, void *arg)
 {
 	struct service *s = arg;
-	const struct route *route = NULL;
 	struct call *call;
 	char allow[64];
 	enum err e;
@@ -223,15 +262,16 @@ void service_on_request(struct http_exchange *x, void *arg)
 		http_reply(x, 503, NULL, NULL);
 		return;
 	}
-	e = route_find(http_method(x), http_path(x), s->base_path, &route,
+	e = route_find(http_method(x), http_path(x), s->base_path, &call->route,
 	    &call->args, allow, sizeof(allow));
-	call->front =
-	    route ? route->front : route_front_of(http_method(x), http_path(x));
+	call->front = call->route
+			  ? call->route->front
+			  : route_front_of(http_method(x), http_path(x));
 	call->events = asks_for_events(call);
 	if (e != OK)
 		refuse_route(call, e, allow);
-	else if (admit(call, route))
-		route->handle(call);
+	else
+		handle(call);
 }
 
 void service_on_refusal(struct buf *body, const char **ret_content_type,

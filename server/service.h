@@ -30,7 +30,6 @@ struct service_options {
 	/* Creations and polls per key and second, admin keys exempt [200]. */
 	unsigned rate_per_s;
 	int64_t max_wait_ms;	     /* long polls [60,000] */
-	int64_t idempotency_keep_ms; /* [86,400,000] */
 	/* Callable: refuse what Google's server refuses (wire.md 3.7, 7). */
 	bool strict_callable;
 	/* A path before the callable names, "" for none. */

@@ -118,7 +118,6 @@ static enum err start_service(struct serving *s, struct why *why)
 		.max_open_per_key = c->max_open,
 		.rate_per_s = c->rate,
 		.max_wait_ms = c->max_wait_ms,
-		.idempotency_keep_ms = c->idempotency_keep_ms,
 		.strict_callable = c->strict_callable,
 		.base_path = c->base_path,
 	};
