@@ -29,7 +29,7 @@ struct service_options {
 	unsigned max_open_per_key; /* executions not ended; [1,000] */
 	/* Creations and polls per key and second, admin keys exempt [200]. */
 	unsigned rate_per_s;
-	int64_t max_wait_ms;	     /* long polls [60,000] */
+	int64_t max_wait_ms; /* long polls [60,000] */
 	/* Callable: refuse what Google's server refuses (wire.md 3.7, 7). */
 	bool strict_callable;
 	/* A path before the callable names, "" for none. */
