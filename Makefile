@@ -9,7 +9,7 @@ Q := $(if $(V),,@)
 PKGS := libevent_core libevent_pthreads libcurl sqlite3 jansson libcrypto libzstd zlib inih
 CPPFLAGS += -I. -D_GNU_SOURCE -DSPOOL_VERSION='"$(VERSION)"'
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
-	-Wpointer-arith -Wvla -Wundef -Wformat=2 -Wswitch-enum $(if $(CI),-Werror)
+	-Wpointer-arith -Wvla -Wundef -Wformat=2 -Wswitch-enum -Wno-missing-field-initializers $(if $(CI),-Werror)
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
