@@ -19,7 +19,7 @@ static const char *const birth[] = {
 	/* so that a shrunken store can give room back piece by piece */
 	"PRAGMA auto_vacuum=INCREMENTAL",
 	/* by which the next open knows its own file */
-	"PRAGMA application_id=" STR(SQLITE_STORE_ID),
+	("PRAGMA application_id=" STR(SQLITE_STORE_ID)),
 };
 
 /* Every connection's, in order. */
