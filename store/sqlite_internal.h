@@ -33,6 +33,7 @@ struct sqlite_db {
 	sqlite3_stmt *stmt[N_SQL]; /* NULL where not this connection's */
 	bool writer;
 	bool open;     /* between begin and commit or rollback */
+	bool sound;    /* the file is ours, and no error of it was met */
 	enum err lost; /* why SQLite rolled it back under us; OK: it has not */
 	char *path;
 	int lock_fd; /* -1 for readers */
@@ -99,7 +100,10 @@ MUST_CHECK enum err sqlite_each(struct sqlite_db *d, enum sqlite_sql q,
     const struct sqlite_value *v, size_t n, sqlite_row_fn *on_row, void *arg);
 #define SQLITE_ENOUGH ERR_CANCELLED
 
-/* SQLite's code in the house's words; fills d->base.why. */
+/*
+ * SQLite's code in the house's words; fills d->base.why. After ERR_IO and
+ * ERR_CORRUPT the connection leaves the file as it is, also when it closes.
+ */
 enum err sqlite_failed(struct sqlite_db *d, int code);
 
 /* Stored data that is not what was written. */
@@ -125,7 +129,10 @@ MUST_CHECK enum err sqlite_place_path(
 MUST_CHECK enum err sqlite_place_take(
     const char *path, int *ret_lock_fd, bool *ret_made, struct why *why);
 
-/* Let the lock go; unlinks the file when ${made}, which a failed open does. */
+/*
+ * Let the lock go; unlinks the file and what lies beside it when ${made}, which
+ * a failed open does.
+ */
 void sqlite_place_release(const char *path, int lock_fd, bool made);
 
 /* --- sqlite_read.c --- */
@@ -225,6 +232,7 @@ enum err sqlite_chunk_page(struct engine_db *db, const struct id *id,
 /* sqlite_tidy.c */
 enum err sqlite_tidy(struct engine_db *db);
 void sqlite_stats(struct engine_db *db, struct engine_stats *ret);
+uint64_t sqlite_wal_bytes(const struct sqlite_db *d);
 int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames);
 
 #endif

@@ -1,5 +1,6 @@
 #include "store/sqlite_internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,13 +270,22 @@ static struct sqlite_db *connection_new(bool writer)
 	return d;
 }
 
+static void disconnect(struct sqlite_db *d)
+{
+	for (int q = 0; q < N_SQL; q++)
+		sqlite3_finalize(d->stmt[q]);
+	/* A refused or broken file keeps its log, for who can read it. */
+	if (d->db != NULL && !d->sound && sqlite_wal_bytes(d) > 0)
+		sqlite3_db_config(
+		    d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+	sqlite3_close(d->db);
+}
+
 static void connection_free(struct sqlite_db *d)
 {
 	if (d == NULL)
 		return;
-	for (int q = 0; q < N_SQL; q++)
-		sqlite3_finalize(d->stmt[q]);
-	sqlite3_close(d->db);
+	disconnect(d);
 	buf_fini(&d->block);
 	ZSTD_freeDCtx(d->unzip);
 	free(d->path);
@@ -338,6 +348,7 @@ enum err sqlite_open(const struct store_options *options,
 	}
 	free(path);
 	d->lock_fd = lock_fd;
+	d->sound = true;
 	sqlite3_wal_hook(d->db, sqlite_tidy_committed, d);
 	*ret = &d->base;
 	return OK;
@@ -369,15 +380,13 @@ enum err sqlite_open_reader(const struct store_options *options,
 void sqlite_close(struct engine_db *db)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
-	char *path;
+	char path[PATH_MAX];
 	int lock_fd;
 
 	if (d == NULL)
 		return;
-	path = d->path;
+	snprintf(path, sizeof(path), "%s", d->path);
 	lock_fd = d->lock_fd;
-	d->path = NULL;
 	connection_free(d);
 	sqlite_place_release(path, lock_fd, false);
-	free(path);
 }

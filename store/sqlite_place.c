@@ -117,6 +117,13 @@ static enum err check_file(const char *path, bool *ret_exists, struct why *why)
 		err_why(why, "%.200s is not a regular file", path);
 		return ERR_INPUT;
 	}
+	if (st.st_nlink > 1) {
+		err_why(why,
+		    "%.200s has %lu names (hard links); each would have a log "
+		    "and a lock of its own: leave it one",
+		    path, (unsigned long)st.st_nlink);
+		return ERR_INPUT;
+	}
 	if (access(path, R_OK | W_OK) != 0) {
 		err_why(why, "no right to read and write %.200s (%s)", path,
 		    strerror(errno));
@@ -283,14 +290,16 @@ enum err sqlite_place_take(
 
 void sqlite_place_release(const char *path, int lock_fd, bool made)
 {
+	static const char *const parts[] = { "", "-wal", "-shm", ".lock" };
 	char name[PATH_MAX];
 
 	if (lock_fd < 0)
 		return;
 	if (made) {
-		unlink(path);
-		lock_path(path, name);
-		unlink(name);
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+			snprintf(name, sizeof(name), "%s%s", path, parts[i]);
+			unlink(name);
+		}
 	} else if (ftruncate(lock_fd, 0) != 0) {
 		/* A stale name in an unlocked file misleads nobody. */
 	}

@@ -5,10 +5,8 @@
 
 #include "store/base/log.h"
 
-enum err sqlite_failed(struct sqlite_db *d, int code)
+static enum err err_of(int code)
 {
-	err_why(&d->base.why, "SQLite on %s: %s (%d)", d->path,
-	    d->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(d->db), code);
 	switch (code) {
 	case SQLITE_IOERR_NOMEM: return ERR_NOMEM;
 	case SQLITE_CONSTRAINT_UNIQUE:
@@ -27,9 +25,21 @@ enum err sqlite_failed(struct sqlite_db *d, int code)
 	}
 }
 
+enum err sqlite_failed(struct sqlite_db *d, int code)
+{
+	enum err rc = err_of(code);
+
+	err_why(&d->base.why, "SQLite on %s: %s (%d)", d->path,
+	    d->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(d->db), code);
+	if (rc == ERR_IO || rc == ERR_CORRUPT)
+		d->sound = false;
+	return rc;
+}
+
 enum err sqlite_corrupt(struct sqlite_db *d, const char *what)
 {
 	err_why(&d->base.why, "%s: %s", d->path, what);
+	d->sound = false;
 	return ERR_CORRUPT;
 }
 

@@ -87,10 +87,15 @@ static uint64_t size_of(const char *path, const char *suffix)
 	return stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+uint64_t sqlite_wal_bytes(const struct sqlite_db *d)
+{
+	return size_of(d->path, "-wal");
+}
+
 void sqlite_stats(struct engine_db *db, struct engine_stats *ret)
 {
 	const struct sqlite_db *d = (const struct sqlite_db *)db;
 
 	ret->db_bytes = size_of(d->path, "");
-	ret->wal_bytes = size_of(d->path, "-wal");
+	ret->wal_bytes = sqlite_wal_bytes(d);
 }

@@ -21,12 +21,35 @@ static struct sqlite_db *inside(struct engine_db *db)
 	return d;
 }
 
+/*
+ * Is the file still where everybody looks for it? What is written to one that
+ * was removed or replaced is gone with the process.
+ */
+static enum err still_there(struct sqlite_db *d)
+{
+	int moved = 0, code;
+
+	code =
+	    sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (code != SQLITE_OK)
+		return sqlite_failed(d, code);
+	if (!moved)
+		return OK;
+	err_why(&d->base.why, "%s was removed or replaced while it was in use",
+	    d->path);
+	d->sound = false;
+	return ERR_IO;
+}
+
 enum err sqlite_begin(struct engine_db *db)
 {
 	struct sqlite_db *d = writer(db);
 	enum err rc;
 
 	ASSERT(!d->open);
+	rc = still_there(d);
+	if (rc != OK)
+		return rc;
 	rc = sqlite_run(d, SQL_BEGIN, SQL_NOTHING, NULL);
 	d->open = rc == OK;
 	return rc;

@@ -1,11 +1,13 @@
 /* What is SQLite's own: plans, bytes, places, refusals, damage. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -390,6 +392,128 @@ static void a_newer_store_is_refused_untouched(void **state)
 	assert_int_equal(access(f->path, F_OK), 0);
 }
 
+/* The file and its WAL as a killed process leaves them, under ${to}. */
+static void copy_live(struct fixture *f, const char *to)
+{
+	static const char *const parts[] = { "", "-wal" };
+	char from[160], name[160];
+	size_t len = 0;
+	char *data;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(from, sizeof(from), "%s%s", f->path, parts[i]);
+		snprintf(name, sizeof(name), "%s%s", to, parts[i]);
+		data = slurp(from, &len);
+		assert_true(len > 0);
+		write_file(name, data, len);
+		free(data);
+	}
+}
+
+/* Opening ${path} fails with ${want}; the file and its WAL stay as they are. */
+static void assert_left_alone(const char *path, enum err want)
+{
+	static const char *const parts[] = { "", "-wal" };
+	struct store_options options = { .url = path };
+	struct engine_db *db = NULL;
+	struct why why = { "" };
+	char name[160], *before[2], *after;
+	size_t len[2], len_after;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, parts[i]);
+		before[i] = slurp(name, &len[i]);
+	}
+	assert_int_equal(eng()->open(&options, &db, &why), want);
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, parts[i]);
+		after = slurp(name, &len_after);
+		assert_int_equal(len_after, len[i]);
+		assert_memory_equal(after, before[i], len_after);
+		free(after);
+		free(before[i]);
+	}
+}
+
+static void the_wal_of_a_refused_store_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	char newer[160], broken[160], *data;
+	size_t len;
+
+	open_store(f);
+	stored(f, 1000);
+	sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
+	sql(f, "INSERT INTO schema_version VALUES (99, 'later', 0)");
+	snprintf(newer, sizeof(newer), "%s/newer.db", f->dir);
+	copy_live(f, newer);
+	sql(f, "DELETE FROM schema_version WHERE version = 99");
+	stored(f, 10);
+	snprintf(broken, sizeof(broken), "%s/broken.db", f->dir);
+	copy_live(f, broken);
+	data = slurp(broken, &len);
+	memset(data + 4096, 0x5a, len - 4096);
+	write_file(broken, data, len);
+	free(data);
+	assert_left_alone(newer, ERR_VERSION);
+	assert_left_alone(broken, ERR_CORRUPT);
+}
+
+static void a_file_of_two_names_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char other[160];
+
+	open_store(f);
+	stored(f, 3);
+	close_store(f);
+	snprintf(other, sizeof(other), "%s/other.db", f->dir);
+	assert_int_equal(link(f->path, other), 0);
+	/* Each name would have a lock and a WAL of its own. */
+	assert_refused(f, ERR_INPUT, "hard link");
+	assert_int_equal(unlink(other), 0);
+	open_store(f);
+}
+
+static void a_first_open_that_failed_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_db *db = NULL;
+	struct rlimit all, few;
+	char command[128];
+
+	/* No room for the schema. */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+	few = all;
+	few.rlim_cur = 40000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	assert_int_not_equal(eng()->open(&f->options, &db, NULL), OK);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	snprintf(command, sizeof(command), "test -z \"$(ls -A %s)\"", f->dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_file_that_is_taken_away_stops_the_writer(void **state)
+{
+	struct fixture *f = *state;
+	char other[160];
+	size_t len;
+	char *data;
+
+	open_store(f);
+	stored(f, 3);
+	snprintf(other, sizeof(other), "%s/other.db", f->dir);
+	assert_int_equal(rename(f->path, other), 0);
+	assert_int_equal(eng()->begin(f->w), ERR_IO);
+	assert_non_null(strstr(f->w->why.text, "removed or replaced"));
+	/* Another one in its place is no better. */
+	data = slurp(other, &len);
+	write_file(f->path, data, len);
+	free(data);
+	assert_int_equal(eng()->begin(f->w), ERR_IO);
+}
+
 static void an_empty_file_becomes_a_store(void **state)
 {
 	struct fixture *f = *state;
@@ -609,6 +733,10 @@ int main(void)
 		T(a_text_file_is_refused_untouched),
 		T(anothers_database_is_refused_untouched),
 		T(a_newer_store_is_refused_untouched),
+		T(the_wal_of_a_refused_store_is_left_alone),
+		T(a_file_of_two_names_is_refused),
+		T(a_first_open_that_failed_leaves_nothing),
+		T(a_file_that_is_taken_away_stops_the_writer),
 		T(an_empty_file_becomes_a_store),
 		T(a_first_open_that_fell_midway_is_gone_on_with),
 		T(two_names_of_one_file_meet_at_one_lock),
