@@ -156,6 +156,8 @@ bool decoder_done(const struct decoder *d);
 /* Bodies that are not streams. */
 #define DIALECT_MAX_BODY_BYTES ((size_t)32 << 20)
 #define DIALECT_MAX_ERROR_BYTES ((size_t)64 << 10)
+/* The arguments of all tool calls of one answer: one must fit a chunk. */
+#define DIALECT_MAX_TOOL_BYTES ((size_t)2 << 20)
 
 /* --- requests --- */
 

@@ -13,6 +13,9 @@
 /* What one body's last bytes can still add to a turn's batch, and then some. */
 #define MAX_BATCH_BYTES ((size_t)1 << 30)
 #define MAX_SCRATCH_BYTES ((size_t)256 << 20)
+/* The writer drops a larger chunk; each byte may be told as \u00XX. */
+_Static_assert(6 * DIALECT_MAX_TOOL_BYTES < WRITER_MAX_CHUNK_BYTES,
+    "a tool call's arguments fit a chunk");
 /* How often a paused pump asks whether others' bytes are written. */
 #define PAUSED_POLL_MS 20
 /* At a stop: how long the writer may take for what it was given. */
@@ -184,10 +187,11 @@ static void *run_thread(void *arg)
 		turn(p, ack_ms == INT64_MAX ? stop_ms : ack_ms);
 		if (stop_ms == INT64_MAX && inbox_stopping(p->inbox, &drain_ms))
 			stop_ms = p->env.mono_ms + drain_ms;
+		if (stop_ms != INT64_MAX && !p->closing)
+			pump_jobs_close(p);
 		if (stop_ms == INT64_MAX || ack_ms != INT64_MAX ||
 		    (p->n_live > 0 && p->env.mono_ms < stop_ms))
 			continue;
-		p->closing = true;
 		pump_jobs_interrupt(p);
 		pump_jobs_settle(p);
 		publish(p);

@@ -57,7 +57,7 @@ struct pump {
 	unsigned n_under_way;
 	bool choked;  /* the writer is behind: bytes are refused */
 	bool gone;    /* the store has stopped: so have we */
-	bool closing; /* nothing begins any more */
+	bool closing; /* nothing begins any more, nothing waits */
 	struct pump_counters counters;
 };
 
@@ -77,7 +77,9 @@ bool pump_jobs_full(const struct pump *p);
 void pump_jobs_resume(struct pump *p);
 /* Act upon what happened to the touched ones, outside of curl's callbacks. */
 void pump_jobs_settle(struct pump *p);
-/* End what has begun as interrupted; forget what has not. */
+/* Begin nothing from now on; what has not begun is forgotten. */
+void pump_jobs_close(struct pump *p);
+/* After it: end what has begun as interrupted. */
 void pump_jobs_interrupt(struct pump *p);
 /* Forget them all, in silence. */
 void pump_jobs_drop(struct pump *p);

@@ -204,9 +204,20 @@ void pump_jobs_begin(struct pump *p)
 {
 	struct job *j;
 
-	while ((j = TAILQ_FIRST(&p->waiting)) != NULL &&
+	while (!p->closing && (j = TAILQ_FIRST(&p->waiting)) != NULL &&
 	       slots_take(p->options.slots))
 		begin(j);
+}
+
+void pump_jobs_close(struct pump *p)
+{
+	struct job *j;
+
+	p->closing = true;
+	while ((j = TAILQ_FIRST(&p->waiting)) != NULL) {
+		drop_run(j);
+		job_free(j);
+	}
 }
 
 void pump_jobs_cancel(struct pump *p, const struct id *id)
@@ -305,11 +316,6 @@ void pump_jobs_interrupt(struct pump *p)
 		next = TAILQ_NEXT(j, all);
 		if (j->run == NULL)
 			continue;
-		if (j->waiting) {
-			drop_run(j);
-			job_free(j);
-			continue;
-		}
 		run_interrupt(j->run);
 		drop_fetch(j);
 		touch(j);

@@ -17,7 +17,7 @@
 #define TOOL_CALLS_MAX 512
 #define TOOL_CALLS_MAX_ID_BYTES 1024
 /* Of all arguments of one answer together. */
-#define TOOL_CALLS_MAX_BYTES DIALECT_MAX_BODY_BYTES
+#define TOOL_CALLS_MAX_BYTES DIALECT_MAX_TOOL_BYTES
 
 struct tool_calls {
 	struct tool_call **all; /* by first appearance */

@@ -8,10 +8,13 @@
 
 #include "store/base/clock.h"
 #include "store/base/log.h"
+#include "store/query.h"
+#include "store/tail.h"
 #include "store/writer.h"
 #include "worker/estimate.h"
 #include "worker/metadata.h"
 #include "worker/pump.h"
+#include "worker/scan.h"
 #include "worker/slots.h"
 #include "worker/upstreams.h"
 
@@ -188,6 +191,58 @@ static void on_settled(struct write *w)
 	free(w);
 }
 
+/* Pages of a log from memory, or from ${*query}, opened when it must be. */
+static enum err next_page(struct worker *w, const struct execution *e,
+    const struct page_query *q, struct query **query, struct page *ret)
+{
+	enum err rc = tail_page(w->store, &e->id, NULL, q, ret);
+
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	rc = *query == NULL ? query_open(w->store, query) : OK;
+	return rc == OK ? query_page(*query, &e->id, NULL, q, ret) : rc;
+}
+
+/* Count a chunk's text, as run.c counted it when it came. */
+static void estimate_chunk(struct estimate *kept, const struct chunk *c)
+{
+	const char *key = c->kind == CHUNK_REASONING ? "text" : "arguments";
+	struct scan_value v;
+
+	estimate_add(kept, c->content, c->content_len);
+	if (c->kind != CHUNK_REASONING && c->kind != CHUNK_TOOL_CALL)
+		return;
+	/* A call's end says again what its deltas said. */
+	if (c->kind == CHUNK_TOOL_CALL &&
+	    (!scan_member(c->meta, c->meta_len, "phase", &v) ||
+		v.len != sizeof("\"delta\"") - 1))
+		return;
+	if (scan_member(c->meta, c->meta_len, key, &v) && v.len > 2)
+		estimate_add(kept, v.s + 1, v.len - 2);
+}
+
+/* About how many tokens were kept. What cannot be read now is not counted. */
+static int64_t estimate_kept(struct worker *w, const struct execution *e)
+{
+	struct page_query q = { 0, PAGE_MAX_CHUNKS, PAGE_MAX_BYTES };
+	struct estimate kept = { 0 };
+	struct query *query = NULL;
+	struct page page;
+	struct chunk c;
+
+	page_init(&page);
+	while (next_page(w, e, &q, &query, &page) == OK && page.n > 0) {
+		struct page_cursor at = { 0 };
+
+		while (page_each(&page, &at, &c))
+			estimate_chunk(&kept, &c);
+		q.from = page_next(&page);
+	}
+	page_fini(&page);
+	query_close(query);
+	return estimate_tokens(&kept);
+}
+
 static void describe_interrupted(const struct execution *e, struct metadata *m)
 {
 	metadata_init(m);
@@ -219,6 +274,7 @@ enum err worker_settle(struct worker *w, const struct execution *e)
 	write->on_done = on_settled;
 	batch_init(&write->u.batch, 4 * SETTLE_BYTES);
 	describe_interrupted(e, &m);
+	m.estimated_output = estimate_kept(w, e);
 	metadata_write(&metadata, &m);
 	metadata_write_end(&end, &m);
 	batch_end(&write->u.batch, &e->id,

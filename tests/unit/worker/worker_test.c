@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -755,6 +757,149 @@ static void what_does_not_end_in_time_is_interrupted(void **state)
 	close(fd);
 }
 
+/* A stop from another thread, while the test plays the upstream. */
+static void *stop_slowly(void *arg)
+{
+	struct world *w = arg;
+
+	worker_stop(w->worker, 60000);
+	w->worker = NULL;
+	return NULL;
+}
+
+static void nothing_begins_while_it_stops(void **state)
+{
+	struct world *w = *state;
+	struct tail_head head;
+	struct id id, waiting;
+	pthread_t stopping;
+	int fd;
+
+	w->options.max_live = 1;
+	w->options.threads = 1;
+	start(w);
+	id = submitted(w, "m");
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT("Hel"));
+	await(w, &id, 1);
+	waiting = submitted(w, "m");
+	assert_int_equal(pthread_create(&stopping, NULL, stop_slowly, w), 0);
+	/* It is stopping for sure once it refuses. */
+	while (worker_reserve(w->worker) != ERR_STOPPED)
+		sched_yield();
+	script_chunk(fd, SCRIPT_TEXT("lo"));
+	script_chunk(fd, SCRIPT_DONE);
+	/* Its place is free now; would another begin, it would never end. */
+	pthread_join(stopping, NULL);
+	assert_result(w, &id, EXECUTION_COMPLETED, "Hello", "stop");
+	assert_int_equal(tail_head(w->store, &waiting, NULL, &head), OK);
+	assert_int_equal(head.status, EXECUTION_QUEUED);
+	close(fd);
+}
+
+static void a_settled_answers_tokens_are_estimated(void **state)
+{
+	struct world *w = *state;
+	struct execution *e;
+	struct id id;
+	int fd;
+
+	start(w);
+	id = submitted(w, "m");
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT("twelve bytes"));
+	await(w, &id, 1);
+	/* As at a start: nobody else ends it. */
+	e = execution_new();
+	e->id = id;
+	e->attempts = 1;
+	assert_int_equal(worker_settle(w->worker, e), OK);
+	assert_result(
+	    w, &id, EXECUTION_FAILED, "twelve bytes", "\"output_tokens\":3,");
+	execution_free(e);
+	close(fd);
+}
+
+/* What is told of a call at its end must fit a chunk, or it would be lost. */
+static void a_call_that_fits_no_chunk_is_a_failure(void **state)
+{
+	static const char head[] =
+	    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{"
+	    "\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\","
+	    "\"arguments\":\"";
+	static const char tail[] = "\"}}]}}]}\n\n";
+	struct world *w = *state;
+	char *text = malloc(0x28000), size[16];
+	size_t n = sizeof(head) - 1, len = 150000;
+	struct id id;
+	int fd;
+
+	assert_non_null(text);
+	memcpy(text, head, n);
+	memset(text + n, 'x', len);
+	memcpy(text + n + len, tail, sizeof(tail));
+	n += len + sizeof(tail) - 1;
+	memcpy(text + n, "\r\n", 3);
+	start(w);
+	id = submitted(w, "m");
+	fd = script_stream(&w->upstream);
+	snprintf(size, sizeof(size), "%zx\r\n", n);
+	/* 18 MB, and a proper end, unless it hangs up before. */
+	for (int i = 0; i < 120; i++)
+		if (!script_send(fd, size, strlen(size)) ||
+		    !script_send(fd, text, n + 2))
+			break;
+	n = (size_t)snprintf(
+	    text, len, "%zx\r\n%s\r\n", sizeof(SCRIPT_DONE) - 1, SCRIPT_DONE);
+	(void)script_send(fd, text, n);
+	assert_result(w, &id, EXECUTION_FAILED, "", CODE("protocol"));
+	free(text);
+	close(fd);
+}
+
+static void an_endless_head_is_cut_at_its_cap(void **state)
+{
+	static const char line[] = "X-More: 0123456789012345678901234567\r\n";
+	struct world *w = *state;
+	char request[4096];
+	struct id id;
+	size_t sent = 0;
+	int fd;
+
+	start(w);
+	id = submitted(w, "m");
+	fd = script_accept(&w->upstream);
+	script_hear(fd, request, sizeof(request));
+	script_say(fd, "HTTP/1.1 200 OK\r\n");
+	while (script_send(fd, line, sizeof(line) - 1) &&
+	       sent < ((size_t)64 << 20))
+		sent += sizeof(line) - 1;
+	assert_true(sent < ((size_t)64 << 20));
+	assert_result(w, &id, EXECUTION_FAILED, "", CODE("network"));
+	close(fd);
+}
+
+static void endless_interim_heads_are_cut_too(void **state)
+{
+	static const char head[] = "HTTP/1.1 102 Processing\r\n\r\n";
+	struct world *w = *state;
+	char request[4096];
+	struct id id;
+	size_t sent = 0;
+	int fd;
+
+	start(w);
+	id = submitted(w, "m");
+	fd = script_accept(&w->upstream);
+	script_hear(fd, request, sizeof(request));
+	while (script_send(fd, head, sizeof(head) - 1) &&
+	       sent < ((size_t)64 << 20))
+		sent += sizeof(head) - 1;
+	assert_true(sent < ((size_t)64 << 20));
+	assert_result(w, &id, EXECUTION_FAILED, "", CODE("network"));
+	close(fd);
+}
+
 static void an_interrupted_execution_is_settled(void **state)
 {
 	struct world *w = *state;
@@ -811,7 +956,12 @@ int main(void)
 		FACT(when_the_store_has_failed_upstreams_are_hung_up),
 		FACT(a_stop_waits_for_what_runs),
 		FACT(what_does_not_end_in_time_is_interrupted),
+		FACT(nothing_begins_while_it_stops),
 		FACT(an_interrupted_execution_is_settled),
+		FACT(a_settled_answers_tokens_are_estimated),
+		FACT(a_call_that_fits_no_chunk_is_a_failure),
+		FACT(an_endless_head_is_cut_at_its_cap),
+		FACT(endless_interim_heads_are_cut_too),
 		FACT(a_target_is_told_before_anything_runs),
 	};
 
