@@ -196,14 +196,19 @@ static bool arm(struct call *call, struct many *m)
 	for (size_t i = 0; i < m->ask.n; i++) {
 		struct waiter *w = &m->waiter[i];
 		uint64_t seen = m->pages->page[i].total;
+		enum err e;
 
 		w->wake = http_loop_wake;
 		w->arg = call->loop;
 		w->number = call->number;
 		if (m->ask.from[i] > seen)
 			seen = m->ask.from[i];
-		if (tail_wait(m->store, &m->ask.id[i], call_filter(call), seen,
-			w) != OK)
+		e = tail_wait(
+		    m->store, &m->ask.id[i], call_filter(call), seen, w);
+		/* The store has stopped: what there is must do. */
+		if (e == ERR_IO)
+			m->deadline_ms = 0;
+		if (e != OK)
 			return false;
 	}
 	return true;

@@ -121,8 +121,11 @@ static bool satisfied(const struct reader *r, const struct page *p)
 	return p->n > 0 || page_final(p);
 }
 
-/* True: armed, or memory has no such log any more and the pool was asked. */
-static bool arm(struct reader *r, const struct page *p)
+/*
+ * OK: armed, or memory has no such log any more and the pool was asked.
+ * ERR_CONFLICT: look again. ERR_IO: nothing will come.
+ */
+static enum err arm(struct reader *r, const struct page *p)
 {
 	uint64_t seen = p->total;
 	int64_t left = r->deadline_ms - clock_mono_ms();
@@ -138,19 +141,19 @@ static bool arm(struct reader *r, const struct page *p)
 	if (e == ERR_NOT_FOUND) {
 		stop_timer(r);
 		ask_pool(r);
-		return true;
+		return OK;
 	}
 	if (e != OK)
-		return false;
+		return e;
 	r->call->on_wake = on_wake;
 	if (!r->timer)
 		r->timer = http_loop_after(
 		    r->call->loop, left > 0 ? left : 1, on_timer, r);
 	if (r->timer)
-		return true;
+		return OK;
 	/* Without a timer there is no waiting. */
 	r->until = READER_NOW;
-	return false;
+	return ERR_CONFLICT;
 }
 
 /* Look, and answer or wait. */
@@ -165,12 +168,13 @@ static void attempt(struct reader *r)
 		e = tail_page(
 		    store_of(r), &r->id, call_filter(r->call), &r->q, &page);
 		if (e == OK && !satisfied(r, &page)) {
-			bool waits = arm(r, &page);
-
-			page_fini(&page);
-			if (waits)
+			e = arm(r, &page);
+			if (e == OK || e == ERR_CONFLICT)
+				page_fini(&page);
+			if (e == OK)
 				return;
-			continue;
+			if (e == ERR_CONFLICT)
+				continue;
 		}
 		stop_timer(r);
 		if (e == ERR_NOT_FOUND)

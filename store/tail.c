@@ -105,6 +105,9 @@ enum err tail_wait(struct store *store, const struct id *id, const char *owner,
 	} else if (execution_ended(l->status) ||
 		   chunklog_next(&l->log) > seen) {
 		rc = ERR_CONFLICT;
+	} else if (atomic_load(&store->failed) != OK) {
+		/* Set before everybody is woken, once, under this lock. */
+		rc = ERR_IO;
 	} else {
 		w->id = *id;
 		w->seen = seen;

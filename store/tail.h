@@ -67,7 +67,8 @@ struct waiter {
 /*
  * Arm ${w} for more than ${seen} chunks, or the end, of a log that is here.
  * OK: armed. Fails: ERR_CONFLICT when there is more already or it has ended
- * (read again); ERR_NOT_FOUND when it is not here.
+ * (read again); ERR_NOT_FOUND when it is not here; ERR_IO when the store has
+ * stopped for good: nothing will come.
  */
 MUST_CHECK enum err tail_wait(struct store *store, const struct id *id,
     const char *owner, uint64_t seen, struct waiter *w);

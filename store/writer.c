@@ -109,6 +109,10 @@ static void no_room(struct writer *w, enum err rc)
 	if (rc == ERR_NOMEM)
 		err_why(&w->full_why, "there is no memory for it now");
 	w->retry_ms = clock_mono_ms() + RETRY_MS;
+	if (!w->told)
+		log_warn("writer", "no room", "reason=%s detail=%s",
+		    err_name(rc), w->full_why.text);
+	w->told = true;
 	refuse_creations(w);
 	if (w->queue == NULL)
 		w->full = OK;
@@ -189,6 +193,10 @@ static enum err commit_some(struct writer *w)
 	}
 	writer_announce(w);
 	w->full = OK;
+	if (w->told)
+		log_info("writer", "room again", "backlog=%zu",
+		    writer_backlog(store));
+	w->told = false;
 	w->since_pack++;
 	for (; n > 0; n--) {
 		struct write *x = shift(w);

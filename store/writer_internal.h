@@ -58,6 +58,7 @@ struct writer {
 	enum err full;
 	struct why full_why;
 	int64_t retry_ms;
+	bool told; /* the log knows that there is no room */
 
 	struct writer_tx tx;
 

@@ -489,6 +489,9 @@ static void an_io_error_stops_the_store_for_good(void **state)
 	page = page_at(p->store, &id, 0);
 	assert_int_equal(page.total, 0);
 	page_fini(&page);
+	/* What will never come is not waited for. */
+	assert_int_equal(tail_wait(p->store, &id, NULL, 0, &w), ERR_IO);
+	assert_int_equal(sem_trywait(&sem), -1);
 	job_fini(&batch);
 }
 
