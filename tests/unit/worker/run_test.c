@@ -303,6 +303,47 @@ static void a_refusal_says_why_without_our_key(void **state)
 	assert_true(metadata_has(w, "\"status\":401"));
 }
 
+/* A page carries the final metadata whole: it must stay far below a page. */
+static void the_longest_final_metadata_is_small(void **state)
+{
+	static const char head[] = "data: {\"id\":\"",
+			  model[] = "\",\"model\":\"",
+			  between[] = "\",\"provider\":\"",
+			  end[] = "\",\"choices\":[]}\n\n",
+			  error[] = "data: {\"error\":{\"code\":\"";
+	struct world *w = *state;
+	struct buf b;
+
+	/* Each \u0001 is told in six bytes. */
+#define CONTROLS(n)                              \
+	do {                                     \
+		for (int i = 0; i < (n); i++)    \
+			buf_puts(&b, "\\u0001"); \
+	} while (0)
+	buf_init(&b, 8 << 20);
+	buf_puts(&b, head);
+	CONTROLS(50000);
+	buf_puts(&b, model);
+	CONTROLS(50000);
+	buf_puts(&b, between);
+	CONTROLS(50000);
+	buf_puts(&b, end);
+	buf_puts(&b, error);
+	CONTROLS(50000);
+	buf_puts(&b, "\",\"message\":\"");
+	CONTROLS(300000);
+	buf_puts(&b, "\"}}\n\n");
+	buf_putc(&b, '\0');
+	assert_int_equal(buf_state(&b), OK);
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, b.data);
+	buf_fini(&b);
+	assert_int_equal(end_of(w).status, EXECUTION_FAILED);
+	assert_true(end_of(w).metadata_len < 64 << 10);
+	assert_true(end_of(w).chunk.meta_len < 64 << 10);
+}
+
 static void too_much_body_is_a_failure_of_its_own(void **state)
 {
 	struct world *w = *state;
@@ -496,6 +537,7 @@ int main(void)
 		FACT(an_end_of_body_without_an_end_of_answer_is_truncated),
 		FACT(no_response_is_a_network_failure),
 		FACT(a_refusal_says_why_without_our_key),
+		FACT(the_longest_final_metadata_is_small),
 		FACT(too_much_body_is_a_failure_of_its_own),
 		FACT(an_answer_of_too_many_pieces_is_ended),
 		FACT(each_state_has_its_deadline),
