@@ -242,7 +242,8 @@ enum err http_accept_listen(
 		(ss.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0u),
 	    BACKLOG, (struct sockaddr *)&ss, len);
 	if (l == NULL) {
-		err_why(why, "%s: %s", address, strerror(errno));
+		err_why(
+		    why, "cannot listen on %s: %s", address, strerror(errno));
 		return err_of_bind(errno);
 	}
 	s->listeners[s->n_listeners++] = l;

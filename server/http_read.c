@@ -12,9 +12,9 @@ static const struct parse_http_refusal long_body = { 413, "body_too_large",
 static const struct parse_http_refusal no_memory = { 503, "overloaded",
 	"there is no memory for the request now" };
 static const struct parse_http_refusal wrong_host = { 421, "wrong_host",
-	"this server does not answer for that Host" };
+	"this server does not answer to that Host; allow_host lets it" };
 static const struct parse_http_refusal cross_site = { 403, "origin_denied",
-	"this Origin is not allowed" };
+	"pages of this Origin may not call; cors_origin lets them" };
 
 /* What is not in order goes no further; false: it was answered here. */
 static bool pass_gate(struct http_conn *c)
