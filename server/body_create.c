@@ -308,6 +308,10 @@ enum err body_prompt(const char *text, size_t len, char **ret, size_t *ret_len,
 		    "messages (a list)");
 		goto out;
 	}
+	if (template && !json_string_length(template)) {
+		e = body_refuse(p, "template", "the template is empty");
+		goto out;
+	}
 	w.prompt = template;
 	if (w.system && !json_is_string(w.system)) {
 		e = body_refuse(p, "system", "system must be a string");
