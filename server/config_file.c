@@ -231,12 +231,22 @@ static int on_value(
 	struct why why = { "" };
 	char text[256];
 	enum err err;
+	size_t len;
 
 	if (r->err)
 		return 0;
 	if (!*section) {
 		fail(r, ERR_INPUT,
 		    "a key before the first [section]: begin with [server]");
+		return 0;
+	}
+	len = strlen(value);
+	if (len > 1 && strchr("\"'", value[0]) && value[len - 1] == value[0]) {
+		snprintf(text, sizeof(text),
+		    "write the value of %.64s without "
+		    "quotes",
+		    key);
+		fail(r, ERR_INPUT, text);
 		return 0;
 	}
 	if (strncmp(section, upstream_prefix, sizeof(upstream_prefix) - 1) == 0)

@@ -4,6 +4,7 @@
 
 #include "server/cmd/client.h"
 #include "server/cmd/cmd.h"
+#include "server/cmd/env_hint.h"
 #include "server/cmd/output.h"
 #include "server/config.h"
 
@@ -102,7 +103,9 @@ static void show_json(const struct cmd *c, const struct config *config)
 	char value[VALUE_BYTES];
 
 	for (size_t i = 0; (spec = option_at(c->options, i)); i++) {
-		if (!spec->key)
+		if (!spec->key || (option_bool(c->options, "set") &&
+				      option_origin(c->options, spec->name) ==
+					  OPTION_FROM_DEFAULT))
 			continue;
 		option_show(c->options, spec->name, value, sizeof(value));
 		json_object_set_new(all, spec->key,
@@ -154,6 +157,7 @@ static enum cmd_exit run_check(struct cmd *c)
 	enum err err;
 
 	err = config_load(c->options, &config, &why);
+	env_hint(c->options);
 	if (!err)
 		err = config_can_answer(&config, &why);
 	if (!err) {

@@ -7,6 +7,7 @@
 
 #include "server/cmd/admin_key.h"
 #include "server/cmd/cmd.h"
+#include "server/cmd/env_hint.h"
 #include "server/cmd/process.h"
 #include "server/config.h"
 #include "server/http.h"
@@ -169,7 +170,9 @@ static void announce(const struct serving *s, int64_t took_ms)
 		    address, SPOOL_VERSION, (long long)took_ms, s->queued,
 		    s->interrupted, s->config.db);
 	}
+	/* Somebody may have closed it: the log has said it too. */
 	fflush(stdout);
+	clearerr(stdout);
 	if (isatty(STDERR_FILENO)) {
 		http_server_address(s->http, 0, address, sizeof(address));
 		fprintf(stderr,
@@ -248,6 +251,7 @@ static enum err prepare(struct cmd *c, struct serving *s, struct why *why)
 	enum err err;
 
 	err = config_load(c->options, &s->config, why);
+	env_hint(c->options);
 	if (!err)
 		err = config_can_answer(&s->config, why);
 	if (err)
