@@ -314,7 +314,8 @@ static enum err try_once(struct client *c, const struct client_call *call,
 	}
 	c->reached = true;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	err = client_reply_read(c->url, status, &c->reply, ret, why);
+	err =
+	    client_reply_read(c->url, call->path, status, &c->reply, ret, why);
 out:
 	if (c->curl)
 		(void)curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);

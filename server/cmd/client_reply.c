@@ -37,24 +37,59 @@ static const char *hint(long status)
 	return "";
 }
 
-static void problem(
-    const char *url, long status, const json_t *body, struct why *why)
+/* What a path without an answer asked for: "/v1/keys/019a…/rotate". */
+static bool missing(const char *path, struct why *why)
+{
+	static const struct {
+		const char *prefix, *noun, *rest;
+	} rooms[] = {
+		{ "/v1/executions/", "execution", ", or it is not yours" },
+		{ "/v1/keys/", "key", ": \"spool keys ls\" lists their ids" },
+		{ "/v1/prompts/", "prompt",
+		    ", or no such version of it: \"spool prompts ls\" lists "
+		    "them" },
+	};
+
+	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+		size_t len = strlen(rooms[i].prefix);
+
+		if (strncmp(path, rooms[i].prefix, len) != 0)
+			continue;
+		path += len;
+		err_why(why, "there is no %s \"%.*s\"%s", rooms[i].noun,
+		    (int)strcspn(path, "/?"), path, rooms[i].rest);
+		return true;
+	}
+	return false;
+}
+
+static void problem(const char *url, const char *path, long status,
+    const json_t *body, struct why *why)
 {
 	const char *title = client_member(body, "title");
 	const char *detail = client_member(body, "detail");
 	const char *code = client_member(body, "code");
 
+	if (strcmp(code, "no_route") == 0 ||
+	    (status == 404 && !*title && !*detail)) {
+		err_why(why,
+		    "%s does not know %s (status 404): is SPOOL_URL right?",
+		    url, path);
+		return;
+	}
 	if (!*title && !*detail) {
 		err_why(why, "%s answered with status %ld%s", url, status,
 		    hint(status));
 		return;
 	}
+	if (strcmp(code, "not_found") == 0 && missing(path, why))
+		return;
 	err_why(why, "%s%s%s%s%s", *detail ? detail : title, *code ? " (" : "",
 	    code, *code ? ")" : "", hint(status));
 }
 
-enum err client_reply_read(const char *url, long status, const struct buf *body,
-    json_t **ret, struct why *why)
+enum err client_reply_read(const char *url, const char *path, long status,
+    const struct buf *body, json_t **ret, struct why *why)
 {
 	json_error_t error;
 	json_t *json = NULL;
@@ -64,7 +99,7 @@ enum err client_reply_read(const char *url, long status, const struct buf *body,
 		json = json_loadb(body->data, body->len,
 		    JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
 	if (status < 200 || status > 299) {
-		problem(url, status, json, why);
+		problem(url, path, status, json, why);
 		err = status_err(status);
 	} else if (!json && body->len) {
 		err_why(why,

@@ -8,8 +8,8 @@
 
 #include "server/cmd/client.h"
 
-/* As client_call(), from the answer's status and body. */
-MUST_CHECK enum err client_reply_read(const char *url, long status,
-    const struct buf *body, json_t **ret, struct why *why);
+/* As client_call(), from the answer's status and body to ${path} of ${url}. */
+MUST_CHECK enum err client_reply_read(const char *url, const char *path,
+    long status, const struct buf *body, json_t **ret, struct why *why);
 
 #endif

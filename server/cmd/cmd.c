@@ -126,18 +126,33 @@ static bool wants_help(int argc, char **argv)
 	return false;
 }
 
+/* The first word in capitals of "[options] NAME [FILE|-]", and how long. */
+static const char *wanted(const char *usage, int *ret_len)
+{
+	const char *options = "[options] ";
+
+	if (strncmp(usage, options, strlen(options)) == 0)
+		usage += strlen(options);
+	*ret_len = (int)strspn(usage, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	return usage;
+}
+
 static bool count_fits(const struct cmd *c)
 {
 	const struct command *command = c->command;
+	int len;
+	const char *word = wanted(command->usage, &len);
 
 	if (c->n_operands < command->min_operands)
-		cmd_say("%s wants more: spool %s %s", c->name, c->name,
+		cmd_say("%s wants %s %.*s: spool %s %s", c->name,
+		    strchr("AEIOU", *word) ? "an" : "a", len, word, c->name,
 		    command->usage);
 	else if (command->max_operands >= 0 &&
 		 c->n_operands > command->max_operands)
-		cmd_say("%s does not take \"%s\": spool %s %s", c->name,
-		    c->operands[command->max_operands], c->name,
-		    command->usage);
+		cmd_say("%s does not take \"%s\": spool %s %s%s", c->name,
+		    c->operands[command->max_operands], c->name, command->usage,
+		    command->max_operands ? "; quote what has blanks in it"
+					  : "");
 	else
 		return true;
 	return false;
@@ -172,10 +187,6 @@ static enum cmd_exit run(struct cmd *c, int argc, char **argv)
 	output_setup(c->options);
 	if (count_fits(c))
 		code = c->command->run(c);
-	if (fflush(stdout) == EOF && code == CMD_OK) {
-		cmd_say("cannot write to stdout");
-		code = CMD_FAILED;
-	}
 out:
 	option_set_free(c->options);
 	return code;
@@ -206,7 +217,8 @@ static enum cmd_exit descend(struct cmd *c, int argc, char **argv)
 	return run(c, argc - 1, argv + 1);
 }
 
-int cmd_main(const struct command *const *commands, int argc, char **argv)
+static enum cmd_exit dispatch(
+    const struct command *const *commands, int argc, char **argv)
 {
 	struct cmd c = { .commands = commands };
 	const char *name = argc > 1 ? argv[1] : "";
@@ -228,4 +240,17 @@ int cmd_main(const struct command *const *commands, int argc, char **argv)
 	}
 	snprintf(c.name, sizeof(c.name), "%s", c.command->name);
 	return descend(&c, argc - 1, argv + 1);
+}
+
+int cmd_main(const struct command *const *commands, int argc, char **argv)
+{
+	enum cmd_exit code = dispatch(commands, argc, argv);
+
+	/* A script must not take half an answer for a whole one. */
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		cmd_say("cannot write to stdout");
+		if (code == CMD_OK)
+			code = CMD_FAILED;
+	}
+	return code;
 }

@@ -157,8 +157,15 @@ static enum err make_body(
 	if (err)
 		return err;
 	if (!id == !prompt || (values && !id)) {
-		err_why(why, "exec wants a PROMPT (- reads it from stdin), or "
-			     "--prompt-id NAME with --input NAME=TEXT");
+		if (id && prompt)
+			err_why(why, "give a PROMPT or --prompt-id, not both");
+		else if (prompt)
+			err_why(why, "--input fills in a stored prompt: name "
+				     "it with --prompt-id, without a PROMPT");
+		else
+			err_why(why, "exec wants a PROMPT (- reads it from "
+				     "stdin), or --prompt-id NAME with --input "
+				     "NAME=TEXT");
 		err = ERR_INPUT;
 		goto out;
 	}

@@ -37,6 +37,13 @@ static enum err read_text(const char *path, struct buf *b, struct why *why)
 	char *room;
 	size_t n;
 
+	if (!f && errno == ENOENT) {
+		err_why(why,
+		    "there is no file \"%s\": name one that has the template, "
+		    "or write it to stdin",
+		    path);
+		return ERR_INPUT;
+	}
 	if (!f) {
 		err_why(why, "cannot read %s: %s", path, strerror(errno));
 		return ERR_INPUT;

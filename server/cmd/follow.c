@@ -1,5 +1,6 @@
 #include "server/cmd/follow.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,35 +11,55 @@
 #define LONG_POLL_MS 20000
 #define PAGE_CHUNKS 1000
 
-/* Ready before the signal comes: a handler may only write. */
-static char interrupted[256];
-static size_t interrupted_len;
-
-static void on_interrupt(int number)
-{
-	ssize_t rc = write(STDERR_FILENO, interrupted, interrupted_len);
-
-	(void)rc;
-	(void)number;
-	_exit(CMD_INTERRUPTED);
-}
-
-static void catch_interrupt(const char *id)
-{
-	struct sigaction action = { .sa_handler = on_interrupt };
-
-	interrupted_len = (size_t)snprintf(interrupted, sizeof(interrupted),
-	    "\nspool: it goes on without you; read on with: spool tail %s\n",
-	    id);
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-}
+/*
+ * Ready before the signal comes: a handler may only write. The next words are
+ * made in the other place, then shown.
+ */
+static struct farewell {
+	char text[256];
+	size_t len;
+} farewells[2];
+static volatile sig_atomic_t farewell;
 
 struct following {
 	const char *id;
 	bool reasoning;
 	bool ends_line; /* what was printed last was a line's end, or nothing */
 };
+
+static void on_interrupt(int number)
+{
+	const struct farewell *f = &farewells[farewell];
+	ssize_t rc = write(STDERR_FILENO, f->text, f->len);
+
+	(void)rc;
+	(void)number;
+	_exit(CMD_INTERRUPTED);
+}
+
+/* All below ${from} has been printed. */
+static void set_farewell(const struct following *f, int64_t from)
+{
+	int other = !farewell;
+	struct farewell *next = &farewells[other];
+	int len = snprintf(next->text, sizeof(next->text),
+	    "%sspool: it goes on without you; read on with: spool tail %s "
+	    "--from %lld\n",
+	    output_terminal() && !f->ends_line ? "\n" : "", f->id,
+	    (long long)from);
+
+	next->len = (size_t)len < sizeof(next->text) ? (size_t)len
+						     : sizeof(next->text) - 1;
+	farewell = other;
+}
+
+static void catch_interrupt(void)
+{
+	struct sigaction action = { .sa_handler = on_interrupt };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+}
 
 static void note(const char *what, const char *detail)
 {
@@ -186,6 +207,27 @@ static int64_t print_page(struct following *f, const json_t *page, int64_t from)
 	return from + (int64_t)json_array_size(chunks);
 }
 
+/*
+ * As print_page(). Ctrl-C waits until what was printed and what it says about
+ * it agree; but not for a reader that takes nothing.
+ */
+static int64_t print_whole_page(
+    struct following *f, const json_t *page, int64_t from)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	sigset_t interrupt, before;
+
+	(void)poll(&out, 1, -1);
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+	from = print_page(f, page, from);
+	if (from >= 0)
+		set_farewell(f, from);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return from;
+}
+
 enum cmd_exit follow_run(struct client *client, const char *id, int64_t from,
     int64_t wait_ms, bool reasoning)
 {
@@ -199,16 +241,18 @@ enum cmd_exit follow_run(struct client *client, const char *id, int64_t from,
 	enum err err;
 	bool done = false;
 
-	catch_interrupt(id);
+	set_farewell(&f, from);
+	catch_interrupt();
 	while (!done) {
 		int64_t left = LONG_POLL_MS;
 
 		if (wait_ms) {
 			left = until - clock_mono_ms();
 			if (left <= 0) {
-				cmd_say("it goes on; read on with: spool tail "
-					"%s --from %lld",
-				    id, (long long)from);
+				const struct farewell *bye =
+				    &farewells[farewell];
+
+				fwrite(bye->text, 1, bye->len, stderr);
 				return CMD_TIMEOUT;
 			}
 			left = left > LONG_POLL_MS ? LONG_POLL_MS : left;
@@ -216,7 +260,7 @@ enum cmd_exit follow_run(struct client *client, const char *id, int64_t from,
 		err = next_page(client, id, from, left, &page, &why);
 		if (err)
 			return cmd_fail(err, &why);
-		from = print_page(&f, page, from);
+		from = print_whole_page(&f, page, from);
 		done = from < 0 ||
 		       json_is_true(json_object_get(page, "completed"));
 		if (from < 0)
@@ -227,6 +271,9 @@ enum cmd_exit follow_run(struct client *client, const char *id, int64_t from,
 			code = print_end(&f, page);
 		json_decref(page);
 		page = NULL;
+		/* Nobody reads it: main() says so. */
+		if (ferror(stdout))
+			return code ? code : CMD_FAILED;
 	}
 	return code;
 }

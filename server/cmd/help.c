@@ -154,7 +154,8 @@ void help_command(FILE *f, const struct command *command, const char *name)
 		put_examples(f, command->examples);
 		fputc('\n', f);
 	}
-	fprintf(f, "Usage: spool %s %s\n", name, command->usage);
+	fprintf(f, "Usage: spool %s%s%s\n", name, *command->usage ? " " : "",
+	    command->usage);
 	if (command->aliases) {
 		fputs("Also called:", f);
 		for (size_t i = 0; command->aliases[i]; i++)

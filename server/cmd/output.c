@@ -77,6 +77,11 @@ bool output_json(void)
 	return json;
 }
 
+bool output_terminal(void)
+{
+	return tty[0];
+}
+
 void output_style(FILE *f, enum output_style style)
 {
 	if (color[f == stderr])
@@ -130,13 +135,16 @@ void output_rows_add(struct output_rows *rows, const char *const *cells)
 
 static void put_cell(const char *text, size_t width, bool last)
 {
-	size_t len = text ? strlen(text) : 0;
+	size_t len = text ? strlen(text) : 0, n;
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i += n) {
+		n = strcspn(text + i, "\n\t");
+		output_text(stdout, text + i, n);
 		/* A line and a tab part rows and cells. */
-		bool parts = text[i] == '\n' || text[i] == '\t';
-
-		output_text(stdout, parts ? " " : text + i, 1);
+		if (i + n < len) {
+			putchar(' ');
+			n++;
+		}
 	}
 	if (last)
 		putchar('\n');

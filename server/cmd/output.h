@@ -25,6 +25,9 @@ void output_setup(const struct option_set *options);
 /* Is --json wanted? */
 bool output_json(void);
 
+/* Is stdout a terminal? */
+bool output_terminal(void);
+
 /* Print text from outside to ${f}. */
 void output_text(FILE *f, const char *s, size_t len);
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import { after, before, test } from "node:test";
@@ -10,14 +10,14 @@ import { after, before, test } from "node:test";
 import { ADMIN_KEY, Service, binary, tempDir, within } from "./service.mjs";
 
 // A command, its streams apart. `onOut` sees stdout so far, as it comes.
-function spool(args, { env = {}, input, onOut, cwd } = {}) {
+function spool(args, { env = {}, input, onOut, cwd, stdout = "pipe" } = {}) {
 	const child = spawn(binary, args, {
 		cwd, env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env },
-		stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+		stdio: [input === undefined ? "ignore" : "pipe", stdout, "pipe"],
 	});
 	let out = "", err = "";
 
-	child.stdout.setEncoding("utf8").on("data", (data) => {
+	child.stdout?.setEncoding("utf8").on("data", (data) => {
 		out += data;
 		onOut?.(out, child);
 	});
@@ -74,9 +74,14 @@ test("a typo is answered with what was meant, and exit code 2", async () => {
 		[["keys", "craete", "x"], /did you mean "create"\?/],
 		[["serve", "--lisen", "127.0.0.1:0"], /did you mean --listen\?/],
 		[["serve", "--durability", "ful"], /did you mean "full"\?/],
-		[["tail"], /tail wants more: spool tail/],
+		[["tail"], /tail wants an ID: spool tail/],
+		[["keys", "create"], /keys create wants a LABEL: spool keys create/],
+		[["exec", "why", "is"], /exec does not take "is".*; quote/],
 		[["exec", "--key", "secret", "x"], /seen by every user/],
-		[["exec", "--input", "a=b", "x"], /--prompt-id/],
+		[["exec", "--input", "a=b", "x"], /--input fills in a stored prompt: .*--prompt-id/],
+		[["exec", "--prompt-id", "greet", "x"], /PROMPT or --prompt-id, not both/],
+		[["exec"], /exec wants a PROMPT/],
+		[["prompts", "set", "greet", "Hello {{name}}"], /no file .*to stdin/],
 		[[], /Usage: spool COMMAND/],
 	];
 
@@ -100,6 +105,30 @@ test("a bad config file is told by file, line and word", async () => {
 		assert.equal(code, 2);
 		assert.equal(err, `spool: ${file}:4: unknown key "lisen" in [server]; did you mean "listen"?\n`);
 	}
+});
+
+test("a value in quotes is told, not taken with them", async () => {
+	const file = `${tempDir()}/spool.ini`;
+
+	writeFileSync(file, '[upstream local]\nbase_url = "http://127.0.0.1:1/v1"\n');
+	const { code, err } = await spool(["config", "check", "-c", file]);
+
+	assert.equal(code, 2);
+	assert.match(err, /spool\.ini:2: .*without quotes/);
+});
+
+test("config show --set leaves defaults out, in JSON as in text", async () => {
+	const { out } = await spool(["config", "show", "--set", "--json", "--loops", "2"]);
+
+	assert.deepEqual(Object.keys(JSON.parse(out).options), ["server.loops"]);
+});
+
+test("a variable that is nearly one of ours is told, and no more", async () => {
+	const { code, err } = await spool(["config", "check", "--demo"],
+		{ env: { SPOOL_LISEN: "127.0.0.1:0", SPOOL_PORT_80_TCP: "x", SPOOL_URL: "http://a" } });
+
+	assert.equal(code, 0);
+	assert.equal(err, "spool: SPOOL_LISEN in the environment means nothing; did you mean SPOOL_LISTEN?\n");
 });
 
 test("config show says where values come from and hides keys", async () => {
@@ -171,6 +200,19 @@ test("exec prints the answer to stdout and its end to stderr", async () => {
 	assert.ok(out.endsWith("\n"));
 });
 
+test("an answer that cannot be written is a failure", async () => {
+	const full = openSync("/dev/full", "w");
+	const ask = ["exec", "--model", "sim?rate=0&tokens=5", "x"];
+
+	for (const args of [ask, [...ask, "--json"], ["help"], ["keys", "ls"], ["config", "show"]]) {
+		const { code, err } = await spool(args, { env, stdout: full });
+
+		assert.equal(code, 1, args.join(" "));
+		assert.match(err, /cannot write to stdout/);
+	}
+	closeSync(full);
+});
+
 test("exec reads the prompt from stdin", async () => {
 	const { code, out } = await spool(["exec", "-"], { env, input: "from a pipe\n" });
 
@@ -213,14 +255,15 @@ test("Ctrl-C leaves the execution alone and says how to read on", async () => {
 				child.kill("SIGINT");
 			sent = true;
 		} });
-	const id = /spool tail ([0-9a-f-]{36})/.exec(err)?.[1];
+	const [, id, from] = /^spool: .* spool tail ([0-9a-f-]{36}) --from (\d+)\n$/.exec(err) ?? [];
 
 	assert.equal(code, 130);
 	assert.ok(id, err);
 	assert.ok(out.length > 0);
-	const { code: end, out: whole } = await spool(["tail", id], { env });
+	const { code: end, out: rest } = await spool(["tail", id, "--from", from], { env });
+	const { out: whole } = await spool(["tail", id], { env });
 	assert.equal(end, 0);
-	assert.ok(whole.startsWith(out));
+	assert.equal(out + rest, whole);
 });
 
 test("--wait leaves with 124 and the execution goes on", async () => {
@@ -237,7 +280,22 @@ test("exit codes say what happened", async () => {
 
 	assert.equal(failed.code, 7);
 	assert.match(failed.err, /failed, .*\(truncated\)/);
-	assert.equal((await spool(["show", nobody], { env })).code, 3);
+	for (const [args, says] of [
+		[["show", nobody], `no execution "${nobody}", or it is not yours`],
+		[["tail", "nope"], 'no execution "nope", or it is not yours'],
+		[["cancel", "-y", nobody], `no execution "${nobody}", or it is not yours`],
+		[["keys", "revoke", "ci"], 'no key "ci": "spool keys ls" lists their ids'],
+		[["keys", "rotate", nobody], `no key "${nobody}": "spool keys ls" lists their ids`],
+		[["prompts", "show", "nope"], 'no prompt "nope", or no such version of it: "spool prompts ls" lists them'],
+		[["prompts", "rm", "nope"], 'no prompt "nope", or no such version of it: "spool prompts ls" lists them'],
+	]) {
+		const { code, err } = await spool(args, { env });
+
+		assert.equal(code, 3, args.join(" "));
+		assert.equal(err, `spool: there is ${says}\n`);
+	}
+	const lost = await spool(["show", nobody], { env: { ...env, SPOOL_URL: `${env.SPOOL_URL}/foo` } });
+	assert.match(lost.err, /\/foo does not know \/v1\/executions\/.* is SPOOL_URL right\?/);
 	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_KEY: "nonsense" } })).code, 4);
 	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_URL: "http://127.0.0.1:1" } })).code, 6);
 	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_URL: "file:///etc/passwd" } })).code, 2);
@@ -281,6 +339,9 @@ test("prompts are stored in versions and filled in", async () => {
 	assert.equal(code, 0);
 	assert.match(out, /Greet Ada twice\./);
 	assert.equal((await spool(["exec", "--prompt-id", "greet"], { env })).code, 2);
+	const empty = await spool(["prompts", "set", "empty"], { env, input: "\n" });
+	assert.equal(empty.code, 2);
+	assert.match(empty.err, /empty/);
 	assert.equal((await spool(["prompts", "rm", "greet"], { env })).code, 0);
 	assert.equal((await spool(["prompts", "show", "greet"], { env })).code, 3);
 });
@@ -293,7 +354,7 @@ test("a port in use and a store in use are told", async () => {
 		`${tempDir()}/x.db`]);
 	busy.close();
 	assert.equal(taken.code, 6);
-	assert.match(taken.err, new RegExp(`127\\.0\\.0\\.1:`));
+	assert.match(taken.err, /cannot listen on 127\.0\.0\.1:\d+: Address already in use/);
 	const locked = await spool(["serve", "--demo", "--listen", "127.0.0.1:0", "--db", service.db]);
 	assert.equal(locked.code, 6);
 });
