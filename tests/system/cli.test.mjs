@@ -117,6 +117,23 @@ test("a value in quotes is told, not taken with them", async () => {
 	assert.match(err, /spool\.ini:2: .*without quotes/);
 });
 
+test("the config files that we show are right", async () => {
+	const root = new URL("../../", import.meta.url).pathname;
+	const readme = readFileSync(`${root}README.md`, "utf8");
+	const file = `${tempDir()}/spool.ini`;
+	const shown = readme.slice(readme.indexOf("    [server]")).split(/^(?=\S)/m)[0];
+
+	writeFileSync(file, shown);
+	for (const path of [file, `${root}deploy/spool.ini`]) {
+		const { code, out, err } = await spool(["config", "check", "-c", path],
+			{ env: { OPENAI_API_KEY: "sk-hidden" } });
+
+		assert.equal(err, "");
+		assert.equal(code, 0);
+		assert.match(out, /: ok, 2 upstreams$/m);
+	}
+});
+
 test("config show --set leaves defaults out, in JSON as in text", async () => {
 	const { out } = await spool(["config", "show", "--set", "--json", "--loops", "2"]);
 
@@ -303,6 +320,28 @@ test("exit codes say what happened", async () => {
 	const id = (await spool(["exec", "--detach", "--model", "sim?rate=1", "x"], { env })).out.trim();
 	assert.equal((await spool(["cancel", id], { env })).code, 0);
 	assert.equal((await spool(["tail", id], { env })).code, 8);
+});
+
+test("ls lists executions, newest first, over pages, by status", async () => {
+	const made = [];
+
+	for (let i = 0; i < 3; i++)
+		made.push((await spool(["exec", "--detach", "--model", "sim?rate=0&tokens=2", "x"], { env })).out.trim());
+	for (const id of made)
+		assert.equal((await spool(["tail", id], { env })).code, 0);
+	const ids = async (...args) => (await spool(["ls", ...args], { env })).out.trimEnd().split("\n")
+		.map((line) => line.split("\t")[0]);
+
+	assert.deepEqual(await ids("--limit", "3"), made.toReversed());
+	assert.equal((await ids("--limit", "2")).length, 2);
+	const all = (await spool(["ls", "--json", "--limit", "1000"], { env })).out.trimEnd().split("\n")
+		.map((line) => JSON.parse(line));
+	assert.deepEqual(all.slice(0, 3).map((e) => e.execution_id), made.toReversed());
+	assert.equal(new Set(all.map((e) => e.execution_id)).size, all.length);
+	const failed = (await spool(["ls", "--status", "failed", "--json"], { env })).out.trim();
+	for (const line of failed.split("\n").filter(Boolean))
+		assert.equal(JSON.parse(line).status, "failed");
+	assert.equal((await spool(["ls", "--status", "fialed"], { env })).code, 2);
 });
 
 test("keys are made, listed, renewed and ended; the secret alone is on stdout", async () => {
