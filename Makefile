@@ -87,7 +87,7 @@ build/tests/%: $(B)/tests/%
 tools: $(TOOLS)
 
 demo: setup ## install what is missing, build, stream one answer, stop
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc 2>/dev/null || echo 2) all
 	$(Q)scripts/demo
 test: setup ## install what is missing, build, run every test; ends with the count
 	$(Q)scripts/test
