@@ -8,6 +8,9 @@
 #include "server/suggest.h"
 #include "store/key.h"
 
+#define MAX_QUERY_NAMES 8
+#define MAX_QUERY_BYTES 80
+
 #define ADMIN KEY_ADMIN
 #define READ (KEY_READ | KEY_RUN)
 #define RUN KEY_RUN
@@ -16,9 +19,12 @@
 	{                                                                   \
 		HTTP_POST, name, &front_callable, scope, cost, handle, what \
 	}
-#define REST(method, pattern, scope, cost, handle, what)                       \
-	{                                                                      \
-		HTTP_##method, pattern, &front_rest, scope, cost, handle, what \
+#define REST(method, pattern, scope, cost, handle, what) \
+	ASKED(method, pattern, scope, cost, handle, "", what)
+#define ASKED(method, pattern, scope, cost, handle, query, what)          \
+	{                                                                 \
+		HTTP_##method, pattern, &front_rest, scope, cost, handle, \
+		    what, query                                           \
 	}
 #define OPS(pattern, scope, handle, what)                                      \
 	{                                                                      \
@@ -44,18 +50,20 @@ static const struct route table[] = {
 
 	REST(POST, "/v1/executions", RUN, ROUTE_CREATE,
 	    front_rest_execution_create, "start an execution"),
-	REST(GET, "/v1/executions", READ, ROUTE_READ, front_rest_execution_list,
+	ASKED(GET, "/v1/executions", READ, ROUTE_READ,
+	    front_rest_execution_list, "status owner since until limit after",
 	    "list executions, newest first"),
 	REST(POST, "/v1/executions/poll", READ, ROUTE_READ, front_rest_poll,
 	    "chunks of up to 100 executions at once"),
-	REST(GET, "/v1/executions/export", READ, ROUTE_READ, front_rest_export,
+	ASKED(GET, "/v1/executions/export", READ, ROUTE_READ, front_rest_export,
+	    "status owner since until after",
 	    "executions with their chunks, one a line (NDJSON)"),
 	REST(GET, "/v1/executions/{id}", READ, ROUTE_READ,
 	    front_rest_execution_show, "one execution without its chunks"),
 	REST(DELETE, "/v1/executions/{id}", RUN, ROUTE_READ,
 	    front_rest_execution_delete, "delete an execution that has ended"),
-	REST(GET, "/v1/executions/{id}/chunks", READ, ROUTE_READ,
-	    front_rest_chunks,
+	ASKED(GET, "/v1/executions/{id}/chunks", READ, ROUTE_READ,
+	    front_rest_chunks, "fromIndex from_index limit wait_ms waitMs",
 	    "chunks from an index on; wait_ms holds the answer for news"),
 	REST(GET, "/v1/executions/{id}/text", READ, ROUTE_READ, front_rest_text,
 	    "the answer as plain text"),
@@ -73,10 +81,11 @@ static const struct route table[] = {
 
 	REST(PUT, "/v1/prompts/{name}", RUN, ROUTE_READ, front_rest_prompt_put,
 	    "store the next version of a prompt"),
-	REST(GET, "/v1/prompts", READ, ROUTE_READ, front_rest_prompt_list,
-	    "list prompts, by name"),
-	REST(GET, "/v1/prompts/{name}", READ, ROUTE_READ,
-	    front_rest_prompt_show, "one prompt, its newest or ?version="),
+	ASKED(GET, "/v1/prompts", READ, ROUTE_READ, front_rest_prompt_list,
+	    "limit after", "list prompts, by name"),
+	ASKED(GET, "/v1/prompts/{name}", READ, ROUTE_READ,
+	    front_rest_prompt_show, "version",
+	    "one prompt, its newest or ?version="),
 	REST(DELETE, "/v1/prompts/{name}", RUN, ROUTE_READ,
 	    front_rest_prompt_delete, "delete all versions of a prompt"),
 
@@ -209,4 +218,46 @@ void route_names(const char *path, char *dst, size_t room)
 		used += (size_t)snprintf(dst + used, room - used, "%s%s",
 		    used ? ", " : "known are ", names[i]);
 	}
+}
+
+/* "limit after" in words, cut out of ${text}. Returns how many. */
+static size_t split(char *text, const char **words, size_t max)
+{
+	size_t n = 0;
+	char *rest = text;
+
+	for (char *w; n < max && (w = strtok_r(rest, " ", &rest));)
+		words[n++] = w;
+	return n;
+}
+
+enum err route_check_query(const struct route *r, const char *query,
+    char *ret_name, size_t room, char *ret_hint, size_t hint_room)
+{
+	const char *words[MAX_QUERY_NAMES], *near;
+	char text[MAX_QUERY_BYTES];
+	size_t n, len, known;
+
+	if (!r->query)
+		return OK;
+	(void)snprintf(text, sizeof(text), "%s", r->query);
+	n = split(text, words, MAX_QUERY_NAMES);
+	for (; *query; query += strcspn(query, "&"), query += *query == '&') {
+		len = strcspn(query, "=&");
+		for (known = 0; known < n; known++)
+			if (strlen(words[known]) == len &&
+			    memcmp(words[known], query, len) == 0)
+				break;
+		if (known < n || len == 0)
+			continue;
+		(void)snprintf(ret_name, room, "%.*s", (int)len, query);
+		near = suggest_nearest(ret_name, words, n);
+		(void)snprintf(ret_hint, hint_room, "%s%s%s",
+		    near ? "did you mean "
+		    : n	 ? "known are "
+			 : "there are none",
+		    near ? near : r->query, near ? "?" : "");
+		return ERR_INPUT;
+	}
+	return OK;
 }

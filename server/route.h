@@ -36,6 +36,8 @@ struct route {
 	enum route_cost cost;
 	void (*handle)(struct call *call);
 	const char *what;
+	/* What its query may name: "limit after"; NULL: any is passed over. */
+	const char *query;
 };
 
 /* What stood for {name}, in order; lent from the path. */
@@ -64,5 +66,13 @@ const struct front *route_front_of(enum http_method method, const char *path);
 
 /* "POST /execute, …": the names near ${path}, for the words of a 404. */
 void route_names(const char *path, char *dst, size_t room);
+
+/*
+ * Does ${query} ("a=1&b") name only what ${r} knows? Otherwise ERR_INPUT: the
+ * name is in ${ret_name} (cut to ${room}), and what may have been meant, or
+ * what is known, in ${ret_hint}.
+ */
+MUST_CHECK enum err route_check_query(const struct route *r, const char *query,
+    char *ret_name, size_t room, char *ret_hint, size_t hint_room);
 
 #endif

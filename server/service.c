@@ -220,9 +220,22 @@ static bool admit(struct call *call)
 	return within_rate(call);
 }
 
+/* A parameter that nobody reads would be passed over in silence. */
+static bool knows_query(struct call *call)
+{
+	char name[64], hint[128];
+
+	if (route_check_query(call->route, http_query(call->x), name,
+		sizeof(name), hint, sizeof(hint)) == OK)
+		return true;
+	call_refuse(call, PROBLEM_INVALID_ARGUMENT, name,
+	    "%s is no query parameter here; %s", name, hint);
+	return false;
+}
+
 static void handle(struct call *call)
 {
-	if (admit(call))
+	if (admit(call) && knows_query(call))
 		call->route->handle(call);
 }
 

@@ -50,6 +50,10 @@ const create = (name, body, status, code, headers) =>
 	bad(`create: ${name}`, "POST", "/v1/executions", body, status, code, headers);
 
 const rest = [
+	bad("list: a parameter misspelt", "GET", "/v1/executions?limt=3"),
+	bad("export: a parameter it does not have", "GET", "/v1/executions/export?limit=3"),
+	bad("chunks: a parameter misspelt", "GET", `/v1/executions/${ABSENT}/chunks?from=3`),
+	bad("prompts: an empty template", "PUT", "/v1/prompts/empty", { template: "" }),
 	create("an empty body", "", 400, "bad_json"),
 	create("not JSON", "{prompt:1}", 400, "bad_json"),
 	create("half a JSON text", '{"prompt":"x"', 400, "bad_json"),

@@ -108,6 +108,46 @@ static void an_unknown_name_is_answered_with_known_ones(void **state)
 	assert_null(strstr(names, "/get_chunks"));
 }
 
+static void a_query_names_only_what_its_route_knows(void **state)
+{
+	const struct route *r = NULL;
+	struct route_args args;
+	char allow[64], name[64] = "", hint[128] = "";
+	static const struct {
+		const char *path, *query, *name, *hint;
+	} cases[] = {
+		{ "/v1/executions", "", NULL, NULL },
+		{ "/v1/executions", "limit=3&status=failed", NULL, NULL },
+		{ "/v1/executions", "&&=&limit", NULL, NULL },
+		{ "/v1/executions", "limt=3", "limt", "did you mean limit?" },
+		{ "/v1/executions/x/chunks", "from_index=3", NULL, NULL },
+		{ "/v1/executions/x/chunks", "fromindex=3", "fromindex",
+		    "did you mean fromIndex?" },
+		{ "/v1/executions/x/chunks", "limit=1&from=3", "from",
+		    "known are fromIndex from_index limit wait_ms waitMs" },
+		{ "/v1/executions/export", "limit=3", "limit",
+		    "known are status owner since until after" },
+		{ "/v1/executions/x", "zz", "zz", "there are none" },
+		{ "/healthz", "zz", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum err want = cases[i].name ? ERR_INPUT : OK;
+
+		assert_int_equal(route_find(HTTP_GET, cases[i].path, "", &r,
+				     &args, allow, sizeof(allow)),
+		    OK);
+		assert_int_equal(route_check_query(r, cases[i].query, name,
+				     sizeof(name), hint, sizeof(hint)),
+		    want);
+		if (want != ERR_INPUT)
+			continue;
+		assert_string_equal(name, cases[i].name);
+		assert_string_equal(hint, cases[i].hint);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +156,7 @@ int main(void)
 		cmocka_unit_test(arguments_are_the_paths_own),
 		cmocka_unit_test(another_method_is_told_which_there_are),
 		cmocka_unit_test(an_unknown_name_is_answered_with_known_ones),
+		cmocka_unit_test(a_query_names_only_what_its_route_knows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
