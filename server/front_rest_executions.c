@@ -69,6 +69,17 @@ void front_rest_execution_create(struct call *call)
 	submit_start(call, &create, hash, on_created);
 }
 
+/* What is stored counts chunks only at the end; memory knows more. */
+static void count_live(struct call *call, struct execution *e)
+{
+	struct tail_head head;
+
+	if (!execution_ended(e->status) &&
+	    tail_head(
+		call->service->o.store, &e->id, call_filter(call), &head) == OK)
+		e->next_index = head.total;
+}
+
 /* --- list --- */
 
 struct list_job {
@@ -103,8 +114,10 @@ static void list_done(struct read_job *job, struct call *call)
 	jsonout_object(&b);
 	jsonout_key(&b, "executions");
 	jsonout_array(&b);
-	for (uint32_t i = 0; i < j->n; i++)
+	for (uint32_t i = 0; i < j->n; i++) {
+		count_live(call, &j->found[i]);
 		write_execution(&b, &j->found[i], false);
+	}
 	jsonout_array_end(&b);
 	if (j->n > 0 && j->n == j->f.limit) {
 		id_text(&j->found[j->n - 1].id, id);
@@ -166,18 +179,13 @@ static void show_run(struct read_job *job, struct query *q)
 static void show_done(struct read_job *job, struct call *call)
 {
 	struct show_job *j = (struct show_job *)job;
-	struct tail_head head;
 	struct buf b;
 
 	if (job->result != OK) {
 		call_fail_err(call, job->result, &job->why);
 		return;
 	}
-	/* What is stored counts chunks only at the end; memory knows more. */
-	if (!execution_ended(j->found.status) &&
-	    tail_head(
-		call->service->o.store, &j->id, call_filter(call), &head) == OK)
-		j->found.next_index = head.total;
+	count_live(call, &j->found);
 	buf_init(&b, SHOW_MAX_BYTES);
 	write_execution(&b, &j->found, true);
 	http_reply_header(call->x, "Cache-Control", "no-store");

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 		cmd_upstream(),
 		cmd_exec(),
 		cmd_tail(),
+		cmd_ls(),
 		cmd_show(),
 		cmd_cancel(),
 		cmd_prompts(),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/cmd/choose.h"
 #include "server/cmd/client.h"
 #include "server/cmd/help.h"
 #include "server/cmd/output.h"
@@ -101,8 +102,10 @@ const struct option_spec *const *cmd_tables(const struct command *command)
 	if (command->options)
 		tables[n++] = command->options;
 	if (command->uses & CMD_CONFIG)
-		while (*config && n < MAX_TABLES - 4)
+		while (*config && n < MAX_TABLES - 5)
 			tables[n++] = *config++;
+	if (command->uses & CMD_CHOOSE)
+		tables[n++] = choose_table();
 	if (command->uses & CMD_CLIENT)
 		tables[n++] = client_table();
 	if (command->uses & CMD_JSON)

@@ -30,6 +30,7 @@ enum cmd_exit {
 #define CMD_CLIENT 1u /* speaks to a server: --url, --key-file, … */
 #define CMD_JSON 2u   /* --json */
 #define CMD_CONFIG 4u /* all that serve takes */
+#define CMD_CHOOSE 8u /* --status, --owner, --since, --until */
 
 struct cmd;
 
@@ -86,6 +87,7 @@ const struct option_spec *const *cmd_tables(const struct command *command);
 const struct command *cmd_serve(void);
 const struct command *cmd_exec(void);
 const struct command *cmd_tail(void);
+const struct command *cmd_ls(void);
 const struct command *cmd_show(void);
 const struct command *cmd_cancel(void);
 const struct command *cmd_keys(void);

@@ -77,7 +77,7 @@ bool output_json(void)
 	return json;
 }
 
-bool output_terminal(void)
+bool output_tty(void)
 {
 	return tty[0];
 }
@@ -156,11 +156,12 @@ static void put_cell(const char *text, size_t width, bool last)
 
 bool output_rows_print(struct output_rows *rows, const char *const *heading)
 {
-	size_t width[OUTPUT_MAX_COLUMNS] = { 0 };
+	size_t *width = rows->width;
 	size_t last = rows->n_columns - 1;
 
 	for (size_t c = 0; c < rows->n_columns; c++) {
-		width[c] = strlen(heading[c]);
+		if (strlen(heading[c]) > width[c])
+			width[c] = strlen(heading[c]);
 		for (size_t i = 0; i < rows->n; i++) {
 			const char *text = rows->row[i].cell[c];
 
@@ -168,7 +169,8 @@ bool output_rows_print(struct output_rows *rows, const char *const *heading)
 				width[c] = strlen(text);
 		}
 	}
-	if (tty[0]) {
+	if (tty[0] && !rows->headed) {
+		rows->headed = true;
 		output_style(stdout, OUTPUT_BOLD);
 		for (size_t c = 0; c <= last; c++)
 			put_cell(heading[c], width[c], c == last);

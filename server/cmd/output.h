@@ -22,11 +22,9 @@ const struct option_spec *output_json_table(void);
 /* Once, before anything is printed. */
 void output_setup(const struct option_set *options);
 
-/* Is --json wanted? */
+/* Is --json wanted? Is stdout a terminal? */
 bool output_json(void);
-
-/* Is stdout a terminal? */
-bool output_terminal(void);
+bool output_tty(void);
 
 /* Print text from outside to ${f}. */
 void output_text(FILE *f, const char *s, size_t len);
@@ -43,12 +41,14 @@ struct output_table_row {
 /*
  * A table: on a terminal a heading and columns in line; elsewhere the bare
  * cells with tabs between. Cells are copied; NULL is empty. Memory that ran out
- * drops rows and output_rows_print() says so.
+ * drops rows and output_rows_print() says so. A long table may be printed in
+ * parts: the heading comes once, and columns do not become narrower.
  */
 struct output_rows {
 	size_t n_columns, n, cap;
 	struct output_table_row *row;
-	bool failed;
+	size_t width[OUTPUT_MAX_COLUMNS];
+	bool headed, failed;
 };
 void output_rows_add(struct output_rows *rows, const char *const *cells);
 /* False when rows were dropped. Frees them. */

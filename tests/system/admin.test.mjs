@@ -1,0 +1,128 @@
+// The commands that look after what is stored, over a running server.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { command as spool, onTerminal } from "./command.mjs";
+import { ADMIN_KEY, Service, each } from "./service.mjs";
+
+const QUICK = "sim?rate=0&tokens=3";
+const SLOW = "sim?rate=1&tokens=600";
+const NOBODY = "01900000-0000-7000-8000-000000000000";
+
+let service, env;
+
+before(async () => {
+	service = await Service.start({ demo: true });
+	env = { SPOOL_URL: service.url, SPOOL_KEY: ADMIN_KEY };
+});
+after(() => service.stop());
+
+// An ended execution; its id.
+async function ended(own = service, body = {}) {
+	const id = await own.execute({ prompt: "x", model: QUICK, ...body });
+
+	await own.finish(id);
+	return id;
+}
+
+function envOf(own) {
+	return { SPOOL_URL: own.url, SPOOL_KEY: ADMIN_KEY };
+}
+
+const lines = (text) => text.split("\n").filter((line) => line);
+
+// --- ls ---
+
+test("ls lists the newest first, chosen by status, owner and time", async () => {
+	const done = await ended(service, { owner: "ls" });
+	const live = await service.execute({ prompt: "x", model: SLOW, owner: "ls" });
+	const ids = async (...args) => {
+		const { code, out, err } = await spool(["ls", "--owner", "ls", ...args], { env });
+
+		assert.equal(code, 0, err);
+		return lines(out).map((line) => line.split("\t")[0]);
+	};
+
+	await service.reach(live, 1);
+	const all = await ids();
+	assert.equal(all[0], live);
+	assert.equal(all.at(-1), done);
+	assert.deepEqual(await ids("--status", "completed"), [done]);
+	assert.deepEqual(await ids("--status", "streaming"), [live]);
+	assert.deepEqual(await ids("--limit", "1"), [live]);
+	assert.deepEqual(await ids("--since", "1h"), all);
+	assert.deepEqual(await ids("--until", "1h"), []);
+	assert.deepEqual(await ids("--since", "2020-01-02", "--until", "2020-01-03T00:00:00Z"), []);
+	const rows = lines((await spool(["ls", "--owner", "ls", "--json"], { env })).out).map((l) => JSON.parse(l));
+	assert.deepEqual(rows.map((r) => r.execution_id), all);
+	assert.ok(rows[0].total_chunks >= 1, "chunks of a live one are counted");
+	assert.equal((await spool(["cancel", live], { env })).code, 0);
+});
+
+test("ls goes through all pages, or to the limit", async () => {
+	const own = await Service.start({ demo: true });
+	const made = [];
+
+	await each(1100, 32, async () => made.push(await own.execute({ prompt: "x", model: QUICK })));
+	const count = async (...args) => {
+		const { code, out, err } = await spool(["ls", ...args], { env: envOf(own) });
+
+		assert.equal(code, 0, err);
+		return lines(out).map((line) => line.split("\t")[0]);
+	};
+	const all = await count("--limit", "0");
+	assert.deepEqual(all, made.sort().reverse());
+	assert.deepEqual(await count("--limit", "777"), all.slice(0, 777));
+	assert.deepEqual(await count(), all.slice(0, 50));
+	await own.stop();
+});
+
+test("ls --follow shows what begins, once each", async () => {
+	const before = await ended(service, { owner: "follow" });
+	const made = [before];
+	let started = false;
+	const making = { done: null };
+	const { signal, out } = await spool(["ls", "--follow", "--owner", "follow"], { env,
+		onOut: (text, child) => {
+			if (!started) {
+				started = true;
+				making.done = each(25, 4, async () => made.push(await ended(service, { owner: "follow" })));
+			}
+			if (lines(text).length >= 26)
+				setTimeout(() => child.kill("SIGINT"), 1500);
+		} });
+
+	await making.done;
+	assert.equal(signal, "SIGINT");
+	assert.deepEqual(lines(out).map((l) => l.split("\t")[0]).sort(), made.sort());
+});
+
+test("ls refuses what is no time and what does not go together", async () => {
+	for (const [args, says] of [
+		[["--since", "yesterday"], /"yesterday" is not a time/],
+		[["--until", ""], /is not a time/],
+		[["--since", "2026-13-45"], /since must be a time/],
+		[["--status", "complete"], /did you mean "completed"\?/],
+		[["--follow", "--status", "failed"], /does not go with --status/],
+		[["extra"], /does not take "extra"/],
+	]) {
+		const { code, out, err } = await spool(["ls", ...args], { env });
+
+		assert.equal(code, 2, args.join(" "));
+		assert.equal(out, "");
+		assert.match(err, says);
+	}
+});
+
+test("on a terminal ls has one heading and columns in line", async () => {
+	const { code, out } = await onTerminal(["ls", "--limit", "3", "--color", "never"], { env });
+	const rows = lines(out);
+
+	assert.equal(code, 0, out);
+	assert.match(rows[0], /^execution +status +owner +model +chunks +created +error/);
+	const at = rows[0].indexOf("status");
+	for (const row of rows.slice(1, 4))
+		assert.match(row.slice(at), /^(queued|streaming|completed|failed|cancelled) /);
+	assert.match(out, /There are more/);
+});
