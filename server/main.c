@@ -15,6 +15,7 @@ int main(int argc, char **argv)
 		cmd_ls(),
 		cmd_show(),
 		cmd_cancel(),
+		cmd_rm(),
 		cmd_prompts(),
 		cmd_keys(),
 		cmd_config(),

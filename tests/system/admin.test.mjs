@@ -126,3 +126,65 @@ test("on a terminal ls has one heading and columns in line", async () => {
 		assert.match(row.slice(at), /^(queued|streaming|completed|failed|cancelled) /);
 	assert.match(out, /There are more/);
 });
+
+// --- rm ---
+
+test("rm removes for ever, several at once, and says which", async () => {
+	const ids = [await ended(), await ended(), await ended()];
+	const { code, out, err } = await spool(["rm", "--yes", ...ids], { env });
+
+	assert.equal(code, 0, err);
+	assert.equal(out, ids.map((id) => `${id}\tremoved\n`).join(""));
+	for (const id of ids)
+		assert.equal((await spool(["show", id], { env })).code, 3);
+	const again = await spool(["rm", "--yes", ids[0], await ended()], { env });
+	assert.equal(again.code, 3);
+	assert.equal(lines(again.out).length, 1, "the other is removed all the same");
+});
+
+test("rm does not remove without a yes", async () => {
+	const id = await ended();
+	const unasked = await spool(["rm", id], { env });
+
+	assert.equal(unasked.code, 2);
+	assert.match(unasked.err, /--yes/);
+	const no = await onTerminal(["rm", id], { env, prompt: /\[y\/N\]/, input: "\n" });
+	assert.equal(no.code, 1);
+	assert.match(no.out, /nothing was removed/);
+	const dry = await spool(["rm", "--dry-run", id], { env });
+	assert.equal(dry.code, 0);
+	assert.equal(dry.out, `${id}\twould be removed\tcompleted\n`);
+	assert.equal((await spool(["show", id], { env })).code, 0);
+	const yes = await onTerminal(["rm", id], { env, prompt: /\[y\/N\]/, input: "y\n" });
+	assert.equal(yes.code, 0, yes.out);
+	assert.equal((await spool(["show", id], { env })).code, 3);
+});
+
+test("a live execution is a conflict, unless it is cancelled first", async () => {
+	const id = await service.execute({ prompt: "x", model: SLOW });
+
+	await service.reach(id, 1);
+	for (const args of [["--yes"], ["--dry-run"]]) {
+		const { code, err } = await spool(["rm", ...args, id], { env });
+
+		assert.equal(code, 5);
+		assert.match(err, /--cancel/);
+	}
+	const dry = await spool(["rm", "--dry-run", "--cancel", "--json", id], { env });
+	assert.deepEqual(JSON.parse(dry.out), { execution_id: id, result: "would be cancelled and removed", status: "streaming" });
+	const { code, out, err } = await spool(["rm", "--yes", "--cancel", "--json", id], { env });
+	assert.equal(code, 0, err);
+	assert.deepEqual(JSON.parse(out), { execution_id: id, result: "removed" });
+	assert.equal((await spool(["show", id], { env })).code, 3);
+});
+
+test("rm reaches no other owner's executions", async () => {
+	const id = await ended(service, { owner: "ann" });
+	const key = (await spool(["keys", "create", "bob", "--owner", "bob"], { env })).out.trim();
+
+	for (const args of [["--yes"], ["--yes", "--cancel"], ["--dry-run"]])
+		assert.equal((await spool(["rm", ...args, id], { env: { ...env, SPOOL_KEY: key } })).code, 3);
+	assert.equal((await spool(["show", id], { env })).code, 0);
+	assert.equal((await spool(["rm", "--yes", NOBODY], { env })).code, 3);
+	assert.equal((await spool(["rm", "--yes", "../keys"], { env })).code, 3);
+});
