@@ -45,8 +45,7 @@ static void set_farewell(const struct following *f, int64_t from)
 	int len = snprintf(next->text, sizeof(next->text),
 	    "%sspool: it goes on without you; read on with: spool tail %s "
 	    "--from %lld\n",
-	    output_tty() && !f->ends_line ? "\n" : "", f->id,
-	    (long long)from);
+	    output_tty() && !f->ends_line ? "\n" : "", f->id, (long long)from);
 
 	next->len = (size_t)len < sizeof(next->text) ? (size_t)len
 						     : sizeof(next->text) - 1;

@@ -124,7 +124,7 @@ test("the config files that we show are right", async () => {
 	const shown = readme.slice(readme.indexOf("    [server]")).split(/^(?=\S)/m)[0];
 
 	writeFileSync(file, shown);
-	for (const path of [file, `${root}deploy/spool.ini`]) {
+	for (const path of [file, `${root}scripts/deploy/spool.ini`]) {
 		const { code, out, err } = await spool(["config", "check", "-c", path],
 			{ env: { OPENAI_API_KEY: "sk-hidden" } });
 
