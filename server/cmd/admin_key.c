@@ -143,6 +143,15 @@ static enum err take_file(
 		    path);
 		return ERR_INPUT;
 	}
+	/* Beside a store in /tmp anybody may have left one. */
+	if (lstat(path, &st) == 0 &&
+	    (st.st_uid != geteuid() || !S_ISREG(st.st_mode))) {
+		err_why(why,
+		    "%s is not your own file, so it cannot be the admin key: "
+		    "remove it",
+		    path);
+		return ERR_INPUT;
+	}
 	err = option_read_secret(path, &secret, why);
 	if (err)
 		return err;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import { after, before, test } from "node:test";
@@ -191,6 +191,30 @@ test("without a terminal the first admin key is in a file of the owner's", async
 	assert.doesNotMatch(first.log, /admin key made/);
 	assert.equal((await spool(["keys", "ls", "--key-file", file], { env: { SPOOL_URL: first.url } })).code, 0);
 	await first.stop();
+});
+
+test("an admin.key that others could have put there is not taken", async () => {
+	for (const prepare of [
+		(file) => writeFileSync(file, ADMIN_KEY, { mode: 0o644 }),
+		(file) => {
+			writeFileSync(`${file}.real`, ADMIN_KEY, { mode: 0o600 });
+			symlinkSync(`${file}.real`, file);
+		},
+		(file) => {
+			writeFileSync(file, ADMIN_KEY, { mode: 0o600 });
+			if (process.getuid() === 0)
+				chownSync(file, 12345, 12345);
+			else
+				chmodSync(file, 0o640);
+		},
+	]) {
+		const dir = tempDir();
+
+		prepare(`${dir}/admin.key`);
+		const { code, err } = await spool(["serve", "--demo", "--listen", "127.0.0.1:0", "--db", `${dir}/x.db`]);
+		assert.equal(code, 2);
+		assert.match(err, /admin\.key .*cannot be the admin key/);
+	}
 });
 
 test("a preset admin key is stored once, over restarts", async () => {
