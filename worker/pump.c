@@ -124,7 +124,7 @@ static int nap(const struct pump *p, int64_t stop_ms)
 
 	if (stop_ms < until)
 		until = stop_ms;
-	if (p->n_paused > 0 && !pump_jobs_full(p))
+	if (p->n_paused > 0 && !pump_jobs_behind(p))
 		return 0;
 	if (p->n_paused > 0 && now + PAUSED_POLL_MS < until)
 		until = now + PAUSED_POLL_MS;

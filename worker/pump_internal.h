@@ -63,6 +63,8 @@ struct pump {
 
 /* A turn's batch is posted early, and reading stops, above this. */
 #define PUMP_TURN_BYTES ((size_t)1 << 20)
+/* A turn takes from upstreams no longer than this: a cancel waits for it. */
+#define PUMP_TURN_MS 20
 
 /* A submitted execution becomes a job that waits. */
 void pump_jobs_accept(struct pump *p, struct inbox_order *o);
@@ -71,7 +73,9 @@ void pump_jobs_begin(struct pump *p);
 void pump_jobs_cancel(struct pump *p, const struct id *id);
 /* Tell the jobs whose deadlines have passed. */
 void pump_jobs_fire(struct pump *p);
-/* May no more be taken from upstreams for now? */
+/* Is the store behind, so that no more may be taken from upstreams? */
+bool pump_jobs_behind(const struct pump *p);
+/* The same, or this turn has lasted long enough. */
 bool pump_jobs_full(const struct pump *p);
 /* Take bytes again, as far as there is room. */
 void pump_jobs_resume(struct pump *p);

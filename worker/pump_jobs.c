@@ -1,6 +1,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "store/base/clock.h"
 #include "worker/fetch.h"
 #include "worker/inbox.h"
 #include "worker/pump_internal.h"
@@ -24,10 +25,20 @@ static void touch(struct job *j)
 
 /* --- back-pressure --- */
 
-bool pump_jobs_full(const struct pump *p)
+bool pump_jobs_behind(const struct pump *p)
 {
 	return p->choked || p->batch.bytes.len >= PUMP_TURN_BYTES ||
 	       p->under_way + p->batch.bytes.len > p->options.max_backlog_bytes;
+}
+
+bool pump_jobs_full(const struct pump *p)
+{
+	/*
+	 * curl reads on for as long as any upstream has something to say; only
+	 * a pause ends that, and lets orders, deadlines and acks have a turn.
+	 */
+	return pump_jobs_behind(p) ||
+	       clock_mono_ms() - p->env.mono_ms >= PUMP_TURN_MS;
 }
 
 static void unpause(struct job *j)

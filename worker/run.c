@@ -363,12 +363,15 @@ void run_over(struct run *r, enum fetch_end end, const char *detail)
 void run_pause(struct run *r)
 {
 	r->paused = true;
+	r->paused_ms = r->env->mono_ms;
 }
 
 void run_resume(struct run *r)
 {
+	/* Not a moment more than the pause: pauses may be many. */
+	if (r->paused)
+		r->since_ms += r->env->mono_ms - r->paused_ms;
 	r->paused = false;
-	r->since_ms = r->env->mono_ms;
 }
 
 void run_cancel(struct run *r)

@@ -53,6 +53,7 @@ struct run {
 	/* On the growing clock; 0: not yet. */
 	int64_t made_ms, begun_ms, connected_ms, content_ms;
 	int64_t since_ms; /* where the state's own deadline counts from */
+	int64_t paused_ms;
 };
 
 /* Copies of what is kept of an upstream's words, cut at a code point. */

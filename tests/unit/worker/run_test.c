@@ -447,6 +447,25 @@ static void our_own_slowness_is_not_the_upstreams(void **state)
 	assert_ended(w, EXECUTION_FAILED, "idle_timeout");
 }
 
+static void many_short_pauses_do_not_put_off_a_deadline(void **state)
+{
+	struct world *w = *state;
+
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, TEXT("a"));
+	for (int i = 0; i < 100; i++) {
+		pass(w, 29);
+		run_pause(w->run);
+		pass(w, 1);
+		run_resume(w->run);
+	}
+	pass(w, 99);
+	assert_false(run_ended(w->run));
+	pass(w, 1);
+	assert_ended(w, EXECUTION_FAILED, "idle_timeout");
+}
+
 static void a_cancel_ends_any_state_once(void **state)
 {
 	struct world *w = *state;
@@ -545,6 +564,7 @@ int main(void)
 		FACT(events_put_off_the_idle_deadline_and_pings_do_not),
 		FACT(an_answer_that_never_ends_is_ended),
 		FACT(our_own_slowness_is_not_the_upstreams),
+		FACT(many_short_pauses_do_not_put_off_a_deadline),
 		FACT(a_cancel_ends_any_state_once),
 		FACT(what_comes_after_a_cancel_is_not_told),
 		FACT(a_stop_interrupts),
