@@ -67,6 +67,42 @@ struct engine_live {
 	void *arg;
 };
 
+/*
+ * What a check is told of what lies in the store. Nothing of it has been
+ * believed: numbers are as they were found. Lent for the call.
+ */
+struct engine_seen_execution {
+	int64_t row;
+	struct id id;	/* zeroes when it is none */
+	int64_t status; /* maybe no enum execution_status */
+	int64_t created_ms, finished_ms, next_index, packed;
+	const char *error_code; /* NULL: none */
+	const char *metadata;	/* NULL: none */
+	size_t metadata_len;
+	bool has_request;
+};
+
+struct engine_seen_segment {
+	int64_t row; /* maybe nobody's */
+	uint64_t first;
+	int64_t n;
+	const char *raw; /* its chunk_pack()s; NULL: it does not unpack */
+	size_t raw_len;
+};
+
+struct engine_seen {
+	/* An execution, in ascending order of rows. */
+	enum err (*on_execution)(
+	    void *arg, const struct engine_seen_execution *e);
+	/* A segment, in ascending order of rows and first indices. */
+	enum err (*on_segment)(void *arg, const struct engine_seen_segment *s);
+	/* A live row, as engine_live. */
+	enum err (*on_chunk)(void *arg, int64_t row, const struct chunk *c);
+	/* Something that cannot be read at all. */
+	enum err (*on_damage)(void *arg, const char *what);
+	void *arg;
+};
+
 struct engine_stats {
 	uint64_t wal_bytes, db_bytes;
 };
@@ -87,7 +123,15 @@ struct engine {
 	enum err (*open_reader)(const struct store_options *options,
 	    struct engine_db **ret, struct why *why);
 
-	/* Close either kind; NULL is nothing. */
+	/*
+	 * A read-only connection under the lock that proves that nobody else
+	 * has the store. Makes no store and changes none. Fails: ERR_NOT_FOUND,
+	 * ERR_BUSY, ERR_VERSION (another spool's tables), else as open.
+	 */
+	enum err (*open_alone)(const struct store_options *options,
+	    struct engine_db **ret, struct why *why);
+
+	/* Close any kind; NULL is nothing. */
 	void (*close)(struct engine_db *db);
 
 	/* --- the writer's; between begin and commit unless said --- */
@@ -182,6 +226,36 @@ struct engine {
 	    const char *after, uint32_t limit, struct prompt *ret,
 	    uint32_t *ret_n);
 	void (*stats)(struct engine_db *db, struct engine_stats *ret);
+
+	/*
+	 * --- a reading connection: what is there, in steps ---
+	 * Each reads a bounded part and holds nothing afterwards; what the
+	 * callback fails with ends it.
+	 */
+
+	/* Up to ${limit} executions with a row above ${after}. */
+	enum err (*seen_executions)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	/*
+	 * Segments of the rows ${row} … ${last}, from index ${from} of ${row}
+	 * on, up to about ${max_bytes}, at least one if there is one.
+	 */
+	enum err (*seen_segments)(struct engine_db *db, int64_t row,
+	    uint64_t from, int64_t last, size_t max_bytes,
+	    const struct engine_seen *to);
+	/*
+	 * Live rows from ${from} (0: the oldest) on, up to about ${max_bytes}.
+	 * *${ret_next} is where to go on; ${from} itself when there were none.
+	 */
+	enum err (*seen_chunks)(struct engine_db *db, int64_t from,
+	    size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
+	/*
+	 * The engine's own look at its files, each damage told; ${quick}: the
+	 * cheaper one. Nothing is looked at, and *${ret_looked} false, when
+	 * they hold more than ${max_bytes} (0: no bound).
+	 */
+	enum err (*seen_files)(struct engine_db *db, bool quick,
+	    uint64_t max_bytes, const struct engine_seen *to, bool *ret_looked);
 };
 
 /* The driver for ${url}. Fails: ERR_INPUT, and ${why} lists what there is. */

@@ -7,6 +7,7 @@ static const struct engine sqlite = {
 	.accepts = sqlite_accepts,
 	.open = sqlite_open,
 	.open_reader = sqlite_open_reader,
+	.open_alone = sqlite_open_alone,
 	.close = sqlite_close,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
@@ -32,6 +33,10 @@ static const struct engine sqlite = {
 	.prompt_get = sqlite_prompt_get,
 	.prompt_list = sqlite_prompt_list,
 	.stats = sqlite_stats,
+	.seen_executions = sqlite_seen_executions,
+	.seen_segments = sqlite_seen_segments,
+	.seen_chunks = sqlite_seen_chunks,
+	.seen_files = sqlite_seen_files,
 };
 
 const struct engine *sqlite_engine(void)

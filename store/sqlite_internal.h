@@ -129,6 +129,10 @@ MUST_CHECK enum err sqlite_place_path(
 MUST_CHECK enum err sqlite_place_take(
     const char *path, int *ret_lock_fd, bool *ret_made, struct why *why);
 
+/* The same for a file that is there: makes none. Fails: also ERR_NOT_FOUND. */
+MUST_CHECK enum err sqlite_place_hold(
+    const char *path, int *ret_lock_fd, struct why *why);
+
 /*
  * Let the lock go; unlinks the file and what lies beside it when ${made}, which
  * a failed open does.
@@ -171,6 +175,23 @@ MUST_CHECK enum err sqlite_live_each(struct sqlite_db *d,
     enum err (*on_chunk)(void *arg, const struct sqlite_live_chunk *c),
     void *arg);
 
+/*
+ * As sqlite_live_each(), from the block at ${from} on, up to about
+ * ${max_bytes}; a block that cannot be read is told to ${on_damage} and passed.
+ * *${ret_next}: behind the last block.
+ */
+MUST_CHECK enum err sqlite_live_some(struct sqlite_db *d, int64_t from,
+    size_t max_bytes,
+    enum err (*on_chunk)(void *arg, const struct sqlite_live_chunk *c),
+    enum err (*on_damage)(void *arg, const char *what), void *arg,
+    int64_t *ret_next);
+
+/* --- sqlite_page.c --- */
+
+/* The plain form of a zstd payload. Gives: *ret for free(). ERR_CORRUPT. */
+MUST_CHECK enum err sqlite_unzip(struct sqlite_db *d, const void *payload,
+    size_t len, size_t raw_len, char **ret);
+
 /* --- the questions of store/engine.h, by file --- */
 
 /* sqlite_open.c */
@@ -178,6 +199,8 @@ bool sqlite_accepts(const char *url);
 enum err sqlite_open(const struct store_options *options,
     struct engine_db **ret, struct why *why);
 enum err sqlite_open_reader(const struct store_options *options,
+    struct engine_db **ret, struct why *why);
+enum err sqlite_open_alone(const struct store_options *options,
     struct engine_db **ret, struct why *why);
 void sqlite_close(struct engine_db *db);
 
@@ -228,6 +251,16 @@ enum err sqlite_execution_list(struct engine_db *db,
 /* sqlite_page.c */
 enum err sqlite_chunk_page(struct engine_db *db, const struct id *id,
     const char *owner, const struct page_query *q, struct page *ret);
+
+/* sqlite_seen.c */
+enum err sqlite_seen_executions(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to);
+enum err sqlite_seen_segments(struct engine_db *db, int64_t row, uint64_t from,
+    int64_t last, size_t max_bytes, const struct engine_seen *to);
+enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
+    size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
+enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
+    const struct engine_seen *to, bool *ret_looked);
 
 /* sqlite_tidy.c */
 enum err sqlite_tidy(struct engine_db *db);

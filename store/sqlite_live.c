@@ -211,6 +211,47 @@ enum err sqlite_live_each(struct sqlite_db *d,
 	return sqlite_each(d, SQL_LIVE_CHUNKS, SQL_NOTHING, on_block, &w);
 }
 
+struct some {
+	struct walk w;
+	enum err (*on_damage)(void *arg, const char *what);
+	size_t left;
+	int64_t next;
+};
+
+static enum err on_some(void *arg, sqlite3_stmt *row)
+{
+	struct some *s = arg;
+	int64_t seq = sqlite3_column_int64(row, 0);
+	size_t bytes = (size_t)sqlite3_column_bytes(row, 2);
+	enum err rc = on_block(&s->w, row);
+
+	if (rc == ERR_CORRUPT)
+		rc = s->on_damage(s->w.arg, s->w.d->base.why.text);
+	s->next = seq < INT64_MAX ? seq + 1 : seq;
+	if (rc == OK && bytes >= s->left)
+		rc = SQLITE_ENOUGH;
+	s->left -= bytes;
+	return rc;
+}
+
+enum err sqlite_live_some(struct sqlite_db *d, int64_t from, size_t max_bytes,
+    enum err (*on_chunk)(void *arg, const struct sqlite_live_chunk *c),
+    enum err (*on_damage)(void *arg, const char *what), void *arg,
+    int64_t *ret_next)
+{
+	struct some s = { .w = { d, on_chunk, arg },
+		.on_damage = on_damage,
+		.left = max_bytes,
+		.next = from };
+	enum err rc;
+
+	rc = sqlite_each(
+	    d, SQL_SEEN_CHUNKS, SQL_WITH(SQL_INT(from)), on_some, &s);
+	if (rc == OK)
+		*ret_next = s.next;
+	return rc;
+}
+
 struct prefix {
 	int64_t before, last;
 	uint32_t limit, n;

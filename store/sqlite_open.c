@@ -257,6 +257,27 @@ static enum err set_up_reader(struct sqlite_db *d)
 	return rc;
 }
 
+/* Tables of another time are not asked today's questions. */
+static enum err check_version(struct sqlite_db *d)
+{
+	uint32_t version = 0;
+	size_t newest = 0;
+	enum err rc;
+
+	while (schema_files[newest].name != NULL)
+		newest++;
+	rc = schema_version(d, &version);
+	if (rc != OK || version == newest)
+		return rc;
+	err_why(&d->base.why,
+	    "%s has tables of version %u, this spool's are %zu: %s", d->path,
+	    version, newest,
+	    version > newest ? "take a newer spool"
+			     : "start the server once, it brings them up to "
+			       "date");
+	return ERR_VERSION;
+}
+
 static struct sqlite_db *connection_new(bool writer)
 {
 	struct sqlite_db *d = calloc(1, sizeof(*d));
@@ -375,6 +396,42 @@ enum err sqlite_open_reader(const struct store_options *options,
 	}
 	*ret = &d->base;
 	return OK;
+}
+
+enum err sqlite_open_alone(const struct store_options *options,
+    struct engine_db **ret, struct why *why)
+{
+	struct sqlite_db *d = connection_new(false);
+	char *path = NULL;
+	int lock_fd = -1;
+	enum err rc;
+
+	if (d == NULL)
+		return ERR_NOMEM;
+	rc = sqlite_place_path(options->url, &d->path, &d->base.why);
+	if (rc == OK)
+		path = strdup(d->path);
+	if (rc == OK && path == NULL)
+		rc = ERR_NOMEM;
+	if (rc == OK)
+		rc = sqlite_place_hold(d->path, &lock_fd, &d->base.why);
+	if (rc == OK)
+		rc = connect(d);
+	if (rc == OK)
+		rc = check_version(d);
+	if (rc == OK)
+		rc = set_up_reader(d);
+	if (rc == OK) {
+		d->lock_fd = lock_fd;
+		*ret = &d->base;
+	} else {
+		if (why != NULL)
+			*why = d->base.why;
+		connection_free(d);
+		sqlite_place_release(path, lock_fd, false);
+	}
+	free(path);
+	return rc;
 }
 
 void sqlite_close(struct engine_db *db)

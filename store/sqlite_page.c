@@ -75,8 +75,7 @@ static enum err copy_records(struct paging *p, const char *at, const char *end,
 	return at == end ? OK : sqlite_corrupt(p->d, "a segment is broken");
 }
 
-/* The plain form of a zstd payload. Gives: *ret for free(). */
-static enum err unzip(struct sqlite_db *d, const void *payload, size_t len,
+enum err sqlite_unzip(struct sqlite_db *d, const void *payload, size_t len,
     size_t raw_len, char **ret)
 {
 	char *raw = malloc(raw_len + 1);
@@ -117,7 +116,7 @@ static enum err on_segment(void *arg, sqlite3_stmt *row)
 	    codec > 1 || (codec == 0 && (size_t)raw_len != len))
 		return sqlite_corrupt(p->d, "a segment is out of place");
 	if (codec == 1)
-		rc = unzip(p->d, payload, len, (size_t)raw_len, &raw);
+		rc = sqlite_unzip(p->d, payload, len, (size_t)raw_len, &raw);
 	if (rc == OK)
 		rc = copy_records(p, raw == NULL ? payload : raw,
 		    (raw == NULL ? payload : raw) + raw_len, first, n);

@@ -288,6 +288,37 @@ enum err sqlite_place_take(
 	return OK;
 }
 
+enum err sqlite_place_hold(const char *path, int *ret_lock_fd, struct why *why)
+{
+	bool exists = false, lock_made = false;
+	char name[PATH_MAX];
+	enum err rc;
+	int fd = -1;
+
+	rc = check_directory(path, why);
+	if (rc == OK)
+		rc = check_file(path, &exists, why);
+	if (rc == OK && !exists) {
+		err_why(why, "there is no store %.200s", path);
+		rc = ERR_NOT_FOUND;
+	}
+	if (rc == OK)
+		rc = lock_take(path, &fd, &lock_made, why);
+	if (rc != OK)
+		return rc;
+	rc = check_header(path, why);
+	if (rc != OK) {
+		lock_path(path, name);
+		if (lock_made)
+			unlink(name);
+		close(fd);
+		return rc;
+	}
+	lock_sign(fd);
+	*ret_lock_fd = fd;
+	return OK;
+}
+
 void sqlite_place_release(const char *path, int lock_fd, bool made)
 {
 	static const char *const parts[] = { "", "-wal", "-shm", ".lock" };

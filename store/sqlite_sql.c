@@ -175,6 +175,22 @@ static const struct sqlite_sql_text texts[] = {
 			      "WHERE q.owner = p.owner AND q.name = p.name) "
 			      "ORDER BY name LIMIT ?3",
 	    .hot = true },
+	[SQL_SEEN_EXECUTIONS] = { "SELECT id, public_id, status, created_ms, "
+				  "finished_ms, next_index, packed, "
+				  "error_code, metadata, EXISTS (SELECT 1 "
+				  "FROM requests WHERE execution = id) "
+				  "FROM executions WHERE id > ?1 "
+				  "ORDER BY id LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_SEGMENTS] = { "SELECT id, n, codec, raw_bytes, payload "
+				"FROM segments WHERE id >= ?1 AND id <= ?2 "
+				"ORDER BY id",
+	    .hot = true },
+	[SQL_SEEN_CHUNKS] = { "SELECT seq, n, block FROM chunks "
+			      "WHERE seq >= ?1 ORDER BY seq",
+	    .hot = true },
+	[SQL_INTEGRITY] = { "PRAGMA integrity_check(100)" },
+	[SQL_INTEGRITY_QUICK] = { "PRAGMA quick_check(100)" },
 };
 _Static_assert(
     sizeof(texts) / sizeof(texts[0]) == N_SQL, "a question without text");

@@ -1026,6 +1026,163 @@ static void the_log_of_changes_stays_small(void **state)
 	assert_true(stats.wal_bytes < 8 << 20);
 }
 
+/* --- what a check asks --- */
+
+/* What was seen, in order. */
+struct sight {
+	int64_t rows[8];
+	uint64_t first[8], index[64];
+	int64_t n_chunks[8];
+	size_t n_executions, n_segments, n_live;
+};
+
+static enum err see_execution(void *arg, const struct engine_seen_execution *e)
+{
+	struct sight *s = arg;
+
+	assert_true(s->n_executions < 8);
+	assert_true(e->has_request);
+	s->rows[s->n_executions++] = e->row;
+	return OK;
+}
+
+static enum err see_segment(void *arg, const struct engine_seen_segment *seg)
+{
+	struct sight *s = arg;
+
+	assert_true(s->n_segments < 8);
+	assert_non_null(seg->raw);
+	s->first[s->n_segments] = seg->first;
+	s->n_chunks[s->n_segments++] = seg->n;
+	return OK;
+}
+
+static enum err see_chunk(void *arg, int64_t row, const struct chunk *c)
+{
+	struct sight *s = arg;
+
+	assert_true(row > 0 && s->n_live < 64);
+	s->index[s->n_live++] = c->index;
+	return OK;
+}
+
+static enum err see_damage(void *arg, const char *what)
+{
+	(void)arg;
+	fail_msg("%s", what);
+	return ERR_CORRUPT;
+}
+
+static struct engine_seen seeing(struct sight *s)
+{
+	return (struct engine_seen){ .on_execution = see_execution,
+		.on_segment = see_segment,
+		.on_chunk = see_chunk,
+		.on_damage = see_damage,
+		.arg = s };
+}
+
+static void executions_are_seen_in_steps(void **state)
+{
+	struct fixture *f = *state;
+	struct execution e[3];
+	struct sight s = { 0 };
+	const struct engine_seen to = seeing(&s);
+
+	for (int i = 0; i < 3; i++)
+		e[i] = stored(f, "ann");
+	assert_ok(OF(f->r)->seen_executions(f->r, 0, 2, &to));
+	assert_int_equal(s.n_executions, 2);
+	assert_ok(OF(f->r)->seen_executions(f->r, s.rows[1], 2, &to));
+	assert_ok(OF(f->r)->seen_executions(f->r, s.rows[2], 2, &to));
+	assert_int_equal(s.n_executions, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(s.rows[i], e[i].row);
+}
+
+static void segments_are_seen_in_steps_and_within_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct execution e = stored(f, "ann"), other = stored(f, "bob");
+	struct sight s = { 0 };
+	const struct engine_seen to = seeing(&s);
+
+	append(f, &e, 0, 30);
+	append(f, &other, 0, 5);
+	assert_ok(pack(f, &e, 0, 10, 0));
+	assert_ok(pack(f, &e, 10, 20, 1));
+	assert_ok(pack(f, &other, 0, 5, 1));
+	assert_ok(OF(f->r)->seen_segments(f->r, e.row, 0, e.row, 1, &to));
+	assert_int_equal(s.n_segments, 1);
+	assert_ok(OF(f->r)->seen_segments(f->r, e.row, 1, e.row, 1 << 20, &to));
+	assert_int_equal(s.n_segments, 2);
+	assert_int_equal(s.first[1], 10);
+	assert_int_equal(s.n_chunks[1], 20);
+	assert_ok(
+	    OF(f->r)->seen_segments(f->r, e.row, 11, e.row, 1 << 20, &to));
+	assert_int_equal(s.n_segments, 2);
+	assert_ok(
+	    OF(f->r)->seen_segments(f->r, e.row, 0, INT64_MAX, 1 << 20, &to));
+	assert_int_equal(s.n_segments, 5);
+}
+
+static void live_rows_are_seen_in_steps_to_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct execution e = stored(f, "ann");
+	struct sight s = { 0 };
+	const struct engine_seen to = seeing(&s);
+	int64_t from = 0, next = -1;
+	int steps = 0;
+
+	for (uint64_t i = 0; i < 40; i += 10)
+		append(f, &e, i, i + 10);
+	for (; next != from; steps++) {
+		from = next < 0 ? 0 : next;
+		assert_ok(OF(f->r)->seen_chunks(f->r, from, 1, &to, &next));
+	}
+	assert_int_equal(steps, 5);
+	assert_int_equal(s.n_live, 40);
+	for (uint64_t i = 0; i < 40; i++)
+		assert_int_equal(s.index[i], i);
+	/* What comes later is seen by going on. */
+	append(f, &e, 40, 41);
+	assert_ok(OF(f->r)->seen_chunks(f->r, from, 1 << 20, &to, &next));
+	assert_int_equal(s.n_live, 41);
+}
+
+static void sound_files_are_seen_without_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct sight s = { 0 };
+	const struct engine_seen to = seeing(&s);
+	bool looked = false;
+
+	stored(f, "ann");
+	assert_ok(OF(f->r)->seen_files(f->r, true, 0, &to, &looked));
+	assert_true(looked);
+	assert_ok(OF(f->r)->seen_files(f->r, false, 1, &to, &looked));
+	assert_false(looked);
+}
+
+static void alone_means_that_nobody_has_it_open(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_db *db = NULL, *second = NULL;
+	struct store_options none = { .url = "/tmp/engine_test_no_such" };
+	struct why why = { "" };
+
+	assert_int_equal(
+	    f->engine->open_alone(&f->options, &db, &why), ERR_BUSY);
+	close_both(f);
+	assert_ok(f->engine->open_alone(&f->options, &db, &why));
+	assert_int_equal(f->engine->open(&f->options, &second, &why), ERR_BUSY);
+	f->engine->close(db);
+	assert_int_equal(
+	    f->engine->open_alone(&none, &db, &why), ERR_NOT_FOUND);
+	open_both(f);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1057,6 +1214,11 @@ int main(void)
 		T(keys_are_kept_and_revoked_by_their_owner),
 		T(prompts_count_their_versions),
 		T(the_log_of_changes_stays_small),
+		T(executions_are_seen_in_steps),
+		T(segments_are_seen_in_steps_and_within_rows),
+		T(live_rows_are_seen_in_steps_to_the_end),
+		T(sound_files_are_seen_without_damage),
+		T(alone_means_that_nobody_has_it_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,163 @@
+#include "store/sqlite_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a check reads: as it lies there, a bounded part at a time. */
+struct seeing {
+	struct sqlite_db *d;
+	const struct engine_seen *to;
+	size_t left;
+};
+
+/* The columns of SQL_SEEN_EXECUTIONS. */
+enum {
+	C_ID,
+	C_PUBLIC_ID,
+	C_STATUS,
+	C_CREATED_MS,
+	C_FINISHED_MS,
+	C_NEXT_INDEX,
+	C_PACKED,
+	C_ERROR_CODE,
+	C_METADATA,
+	C_HAS_REQUEST,
+};
+
+static enum err on_execution(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	struct engine_seen_execution e = {
+		.row = sqlite3_column_int64(row, C_ID),
+		.status = sqlite3_column_int64(row, C_STATUS),
+		.created_ms = sqlite3_column_int64(row, C_CREATED_MS),
+		.finished_ms = sqlite3_column_int64(row, C_FINISHED_MS),
+		.next_index = sqlite3_column_int64(row, C_NEXT_INDEX),
+		.packed = sqlite3_column_int64(row, C_PACKED),
+		.error_code =
+		    (const char *)sqlite3_column_text(row, C_ERROR_CODE),
+		.metadata = (const char *)sqlite3_column_text(row, C_METADATA),
+		.metadata_len = (size_t)sqlite3_column_bytes(row, C_METADATA),
+		.has_request = sqlite3_column_int(row, C_HAS_REQUEST) != 0,
+	};
+
+	if (sqlite3_column_bytes(row, C_PUBLIC_ID) == sizeof(e.id.byte))
+		memcpy(e.id.byte, sqlite3_column_blob(row, C_PUBLIC_ID),
+		    sizeof(e.id.byte));
+	return s->to->on_execution(s->to->arg, &e);
+}
+
+enum err sqlite_seen_executions(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+
+	return sqlite_each(s.d, SQL_SEEN_EXECUTIONS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_execution, &s);
+}
+
+static enum err on_segment(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	int64_t id = sqlite3_column_int64(row, 0);
+	int64_t codec = sqlite3_column_int64(row, 2);
+	int64_t raw_len = sqlite3_column_int64(row, 3);
+	const char *payload = sqlite3_column_blob(row, 4);
+	size_t len = (size_t)sqlite3_column_bytes(row, 4);
+	struct engine_seen_segment seg = {
+		.row = id >> SQLITE_INDEX_BITS,
+		.first = (uint64_t)id & (SQLITE_INDEX_LIMIT - 1),
+		.n = sqlite3_column_int64(row, 1),
+	};
+	char *raw = NULL;
+	enum err rc = OK;
+
+	if (payload != NULL && raw_len >= 0 &&
+	    (uint64_t)raw_len <= SQLITE_SEGMENT_MAX_BYTES) {
+		if (codec == 1)
+			rc = sqlite_unzip(
+			    s->d, payload, len, (size_t)raw_len, &raw);
+		if (codec == 0 && (size_t)raw_len == len)
+			seg.raw = payload;
+		else if (codec == 1 && rc == OK)
+			seg.raw = raw;
+		seg.raw_len = (size_t)raw_len;
+	}
+	if (rc == OK || rc == ERR_CORRUPT)
+		rc = s->to->on_segment(s->to->arg, &seg);
+	free(raw);
+	if (rc == OK && len >= s->left)
+		rc = SQLITE_ENOUGH;
+	s->left -= len;
+	return rc;
+}
+
+enum err sqlite_seen_segments(struct engine_db *db, int64_t row, uint64_t from,
+    int64_t last, size_t max_bytes, const struct engine_seen *to)
+{
+	struct seeing s = {
+		.d = (struct sqlite_db *)db, .to = to, .left = max_bytes
+	};
+	int64_t low, high = INT64_MAX;
+
+	if (from >= SQLITE_INDEX_LIMIT) {
+		from = 0;
+		row += row < INT64_MAX;
+	}
+	/* No segment has such a number. */
+	if (row > INT64_MAX >> SQLITE_INDEX_BITS)
+		return OK;
+	low = (row << SQLITE_INDEX_BITS) + (int64_t)from;
+	if (last < INT64_MAX >> SQLITE_INDEX_BITS)
+		high = ((last + 1) << SQLITE_INDEX_BITS) - 1;
+	return sqlite_each(s.d, SQL_SEEN_SEGMENTS,
+	    SQL_WITH(SQL_INT(low), SQL_INT(high)), on_segment, &s);
+}
+
+static enum err on_chunk(void *arg, const struct sqlite_live_chunk *c)
+{
+	struct seeing *s = arg;
+
+	return s->to->on_chunk(s->to->arg, c->row, &c->c);
+}
+
+static enum err on_damage(void *arg, const char *what)
+{
+	struct seeing *s = arg;
+
+	return s->to->on_damage(s->to->arg, what);
+}
+
+enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
+    size_t max_bytes, const struct engine_seen *to, int64_t *ret_next)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+
+	return sqlite_live_some(
+	    s.d, from, max_bytes, on_chunk, on_damage, &s, ret_next);
+}
+
+static enum err on_verdict(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	const char *what = (const char *)sqlite3_column_text(row, 0);
+
+	if (what == NULL)
+		return ERR_NOMEM;
+	return strcmp(what, "ok") == 0 ? OK
+				       : s->to->on_damage(s->to->arg, what);
+}
+
+enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
+    const struct engine_seen *to, bool *ret_looked)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+	struct engine_stats now;
+
+	sqlite_stats(db, &now);
+	*ret_looked = max_bytes == 0 || now.db_bytes <= max_bytes;
+	if (!*ret_looked)
+		return OK;
+	return sqlite_each(s.d, quick ? SQL_INTEGRITY_QUICK : SQL_INTEGRITY,
+	    SQL_NOTHING, on_verdict, &s);
+}
