@@ -21,7 +21,9 @@ struct client {
 	char *url;	     /* without a slash at the end */
 	char *authorization; /* the header's line; NULL: none */
 	int64_t timeout_ms, retry_ms;
-	bool reached; /* the server has answered before */
+	bool reached;			/* the server has answered before */
+	const struct client_call *call; /* the one under way */
+	bool ended_by_caller;
 	struct buf reply;
 	char error[CURL_ERROR_SIZE];
 };
@@ -67,7 +69,14 @@ const struct option_spec *client_table(void)
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct client *c = arg;
+	long status = 0;
 
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (c->call->on_data && status >= 200 && status <= 299) {
+		c->ended_by_caller =
+		    !c->call->on_data(data, size * n, c->call->arg);
+		return c->ended_by_caller ? 0 : size * n;
+	}
 	buf_add(&c->reply, data, size * n);
 	return buf_state(&c->reply) ? 0 : size * n;
 }
@@ -244,6 +253,22 @@ static enum err set_method(struct client *c, const struct client_call *call)
 	return OK;
 }
 
+/* What has no length known is measured by its silences. */
+static enum err set_times(struct client *c, const struct client_call *call)
+{
+	long ms = (long)(c->timeout_ms + call->wait_ms);
+	bool streams = call->on_data != NULL;
+
+	if (curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, streams ? 0L : ms) ||
+	    curl_easy_setopt(
+		c->curl, CURLOPT_LOW_SPEED_LIMIT, streams ? 1L : 0L) ||
+	    curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME,
+		streams ? (ms + 999) / 1000 : 0L) ||
+	    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, ms))
+		return ERR_NOMEM;
+	return OK;
+}
+
 static enum err curl_failed(
     const struct client *c, CURLcode code, struct why *why)
 {
@@ -263,6 +288,8 @@ static enum err curl_failed(
 	}
 	if (code == CURLE_OUT_OF_MEMORY)
 		return ERR_NOMEM;
+	if (code == CURLE_WRITE_ERROR && c->ended_by_caller)
+		return ERR_CANCELLED;
 	if (code == CURLE_WRITE_ERROR) {
 		err_why(why, "the answer of %s is too large", c->url);
 		return ERR_LIMIT;
@@ -298,15 +325,17 @@ static enum err try_once(struct client *c, const struct client_call *call,
 	    !add(&headers, "Content-Type: application/json") ||
 	    !add(&headers, "Expect:") || !add(&headers, c->authorization) ||
 	    !add(&headers, call->idempotency_key ? text.data : NULL) ||
-	    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers) ||
-	    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS,
-		(long)(c->timeout_ms + call->wait_ms)))
+	    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers))
 		goto out;
-	err = set_method(c, call);
+	err = set_times(c, call);
+	if (!err)
+		err = set_method(c, call);
 	if (err)
 		goto out;
 	buf_reset(&c->reply);
 	c->error[0] = '\0';
+	c->call = call;
+	c->ended_by_caller = false;
 	code = curl_easy_perform(c->curl);
 	if (code) {
 		err = curl_failed(c, code, why);
@@ -329,7 +358,8 @@ enum err client_call(struct client *c, const struct client_call *call,
 {
 	int64_t until = clock_mono_ms() + c->retry_ms;
 	int pause_ms = FIRST_PAUSE_MS;
-	bool again = call->method != CLIENT_POST || call->idempotency_key;
+	bool again = !call->on_data &&
+		     (call->method != CLIENT_POST || call->idempotency_key);
 	enum err err;
 
 	for (;;) {

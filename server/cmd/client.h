@@ -37,6 +37,13 @@ struct client_call {
 	/* Sent as Idempotency-Key: such a POST may be tried again. NULL: none */
 	const char *idempotency_key;
 	int64_t wait_ms; /* the server may take this long to begin; added */
+	/*
+	 * Takes the body of a good answer as it comes, whatever its length,
+	 * instead of ret; false ends the call. Such a call is tried once, and
+	 * --timeout is then how long nothing may come. NULL: none.
+	 */
+	bool (*on_data)(const char *data, size_t len, void *arg);
+	void *arg;
 };
 
 /*
@@ -44,7 +51,7 @@ struct client_call {
  * --retry when the server is full, or has answered before and is away. Gives: *${ret} (NULL for an empty
  * answer) for json_decref(). Fails: by the answer's status (ERR_INPUT,
  * ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT, ERR_LIMIT, ERR_IO), ERR_STOPPED (no
- * server there), ERR_TIMEOUT, ERR_NOMEM; ${why} says it.
+ * server there), ERR_TIMEOUT, ERR_NOMEM, ERR_CANCELLED (on_data ended it); ${why} says it.
  */
 MUST_CHECK enum err client_call(struct client *c,
     const struct client_call *call, json_t **ret, struct why *why);
