@@ -48,4 +48,7 @@ void front_ops_readyz(struct call *call);
 void front_ops_status(struct call *call);
 void front_ops_openapi(struct call *call);
 
+/* front_ops_check.c */
+void front_ops_check(struct call *call);
+
 #endif

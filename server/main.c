@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 		cmd_rm(),
 		cmd_prompts(),
 		cmd_keys(),
+		cmd_check(),
 		cmd_config(),
 		cmd_help(),
 		cmd_version(),

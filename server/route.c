@@ -93,6 +93,8 @@ static const struct route table[] = {
 	OPS("/readyz", 0, front_ops_readyz,
 	    "the store works and new work is taken"),
 	OPS("/v1/status", ADMIN, front_ops_status, "counts for operators"),
+	OPS("/v1/check", ADMIN, front_ops_check,
+	    "does the store hold what it promises, finding by finding (NDJSON)"),
 	OPS("/openapi.json", 0, front_ops_openapi, "this table as OpenAPI 3.1"),
 };
 #define N_ROUTES (sizeof(table) / sizeof(table[0]))

@@ -1,0 +1,119 @@
+// What a person does to look after a store, with the real commands: check.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { ADMIN_KEY, Service, run, tempDir } from "./service.mjs";
+
+const lines = (output) => output.split("\n").filter((l) => l.startsWith("{")).map((l) => JSON.parse(l));
+
+// Change the store behind spool's back.
+function edit(db, sql) {
+	execFileSync("python3", ["-c",
+		"import sqlite3, sys\n" +
+		"db = sqlite3.connect(sys.argv[1])\n" +
+		"assert db.execute(sys.argv[2]).rowcount > 0\n" +
+		"db.commit()\n", db, sql]);
+}
+
+async function some(service, n) {
+	const ids = [];
+
+	for (let i = 0; i < n; i++)
+		ids.push(await service.execute(`Number ${i}`));
+	for (const id of ids)
+		await service.finish(id);
+	return ids;
+}
+
+function check(service, args = [], env = {}) {
+	return run(["check", "--json", "--db", service.db, ...args],
+		{ SPOOL_URL: service.url, SPOOL_KEY: ADMIN_KEY, ...env });
+}
+
+test("check: a sound store is sound, by the server and alone", async () => {
+	const service = await Service.start({ demo: true });
+
+	await some(service, 5);
+	const there = await check(service);
+	assert.equal(there.code, 0, there.output);
+	assert.equal(lines(there.output).at(-1).done.executions, 5);
+	assert.equal(lines(there.output).at(-1).done.findings, 0);
+	await service.stop();
+	for (const args of [[], ["--quick"]]) {
+		const here = await check(service, args);
+
+		assert.equal(here.code, 0, here.output);
+		assert.equal(lines(here.output).at(-1).done.executions, 5);
+		assert.equal(lines(here.output).at(-1).done.pages_checked, true);
+	}
+	// The store is as good as before.
+	await service.restart();
+	assert.equal((await service.ask("/readyz")).status, 200);
+	await service.stop();
+});
+
+test("check: while answers stream, nothing is a finding", async () => {
+	const service = await Service.start({ demo: true });
+	const ids = [];
+
+	for (let i = 0; i < 40; i++)
+		ids.push(await service.execute({ model: "sim?rate=200", prompt: `Number ${i}` }));
+	for (let i = 0; i < 5; i++) {
+		const { code, output } = await check(service);
+
+		assert.equal(code, 0, output);
+	}
+	for (const id of ids)
+		await service.finish(id);
+	await service.stop();
+});
+
+test("check: each damage is named with its execution and how to mend it", async () => {
+	const service = await Service.start({ demo: true });
+	const ids = await some(service, 3);
+
+	await service.stop();
+	edit(service.db, "DELETE FROM segments WHERE id >> 24 = (SELECT min(id) FROM executions)");
+	edit(service.db, "UPDATE executions SET next_index = next_index + 1 WHERE id = (SELECT max(id) FROM executions)");
+	const here = await check(service);
+	assert.equal(here.code, 1, here.output);
+	const found = lines(here.output).filter((l) => l.finding).map((l) => l.finding);
+	assert.deepEqual(found.map((f) => [f.execution_id, f.kind]), [[ids[0], "gap"], [ids[2], "total"]]);
+	for (const f of found)
+		assert.match(f.mend, /restore a backup/);
+	const text = await run(["check", "--db", service.db]);
+	assert.equal(text.code, 1);
+	assert.match(text.output, new RegExp(`gap ${ids[0]}: rows 0 to \\d+ are missing`));
+	assert.match(text.output, /2 findings/);
+});
+
+test("check: damage is found while a server has the store", async () => {
+	const service = await Service.start({ demo: true });
+	const ids = await some(service, 2);
+
+	await service.stop();
+	edit(service.db, "UPDATE executions SET metadata = NULL WHERE id = (SELECT min(id) FROM executions)");
+	await service.restart();
+	const { code, output } = await check(service);
+	assert.equal(code, 1, output);
+	assert.equal(lines(output)[0].finding.execution_id, ids[0]);
+	await service.stop();
+});
+
+test("check: what is not there, not ours or not allowed is said with its exit code", async () => {
+	const dir = tempDir();
+	const none = await run(["check", "--db", path.join(dir, "none.db")]);
+
+	assert.equal(none.code, 3);
+	assert.ok(!existsSync(path.join(dir, "none.db")));
+	assert.ok(!existsSync(path.join(dir, "none.db.lock")));
+	const service = await Service.start({ demo: true });
+	assert.equal((await check(service, [], { SPOOL_KEY: "wrong-key-wrong-key-wrong" })).code, 4);
+	assert.equal((await check(service, [], { SPOOL_URL: "http://127.0.0.1:1" })).code, 6);
+	assert.equal((await service.ask("/v1/check", { key: "none" })).status, 401);
+	await service.stop();
+});
