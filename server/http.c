@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <event2/event.h>
 #include <event2/thread.h>
 
 #include "store/base/log.h"
@@ -288,4 +289,10 @@ void http_server_stats(const struct http_server *s, struct http_stats *ret)
 		.bytes_in = sum(s, HTTP_N_IN),
 		.bytes_out = sum(s, HTTP_N_OUT),
 	};
+}
+
+bool http_library(char *dst, size_t room)
+{
+	(void)snprintf(dst, room, "libevent %s", event_get_version());
+	return event_get_version_number() >= 0x02010c00;
 }

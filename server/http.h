@@ -95,6 +95,12 @@ void http_server_drain(struct http_server *s);
  */
 void http_server_stop(struct http_server *s);
 
+/*
+ * The library below, as "libevent 2.1.12-stable", into ${dst}; false when it is
+ * older than what this layer was written for.
+ */
+bool http_library(char *dst, size_t room);
+
 struct http_stats {
 	uint64_t connections, requests, refused, timeouts; /* since the start */
 	uint64_t open, exchanges;			   /* now */

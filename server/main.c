@@ -19,6 +19,7 @@ int main(int argc, char **argv)
 		cmd_prompts(),
 		cmd_keys(),
 		cmd_check(),
+		cmd_doctor(),
 		cmd_config(),
 		cmd_help(),
 		cmd_version(),

@@ -23,6 +23,7 @@
 #include "store/base/err.h"
 #include "store/execution.h"
 #include "store/key.h"
+#include "store/store_look.h"
 #include "store/page.h"
 #include "store/prompt.h"
 #include "store/query.h"
@@ -114,6 +115,13 @@ struct engine {
 	bool (*accepts)(const char *url);
 
 	/*
+	 * Where the store lies, without opening it: fills the fields of
+	 * ${ret} up to opened. Fails: ERR_INPUT, ERR_NOMEM.
+	 */
+	enum err (*look)(const struct store_options *options,
+	    struct store_look *ret, struct why *why);
+
+	/*
 	 * The writing connection: lock, schema, pragmas. As store_open().
 	 */
 	enum err (*open)(const struct store_options *options,
@@ -203,10 +211,11 @@ struct engine {
 	/* At start, outside a transaction. */
 	enum err (*live_load)(
 	    struct engine_db *db, const struct engine_live *to);
-	enum err (*keys_load)(struct engine_db *db, void *arg,
-	    enum err (*on_key)(void *arg, const struct key *k));
 
 	/* --- either connection --- */
+
+	enum err (*keys_load)(struct engine_db *db, void *arg,
+	    enum err (*on_key)(void *arg, const struct key *k));
 
 	enum err (*execution_get)(struct engine_db *db, const struct id *id,
 	    const char *owner, struct execution *ret);

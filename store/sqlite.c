@@ -5,6 +5,7 @@
 static const struct engine sqlite = {
 	.name = "sqlite",
 	.accepts = sqlite_accepts,
+	.look = sqlite_look,
 	.open = sqlite_open,
 	.open_reader = sqlite_open_reader,
 	.open_alone = sqlite_open_alone,

@@ -194,6 +194,10 @@ MUST_CHECK enum err sqlite_unzip(struct sqlite_db *d, const void *payload,
 
 /* --- the questions of store/engine.h, by file --- */
 
+/* sqlite_place.c */
+enum err sqlite_look(const struct store_options *options,
+    struct store_look *ret, struct why *why);
+
 /* sqlite_open.c */
 bool sqlite_accepts(const char *url);
 enum err sqlite_open(const struct store_options *options,

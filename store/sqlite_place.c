@@ -62,18 +62,25 @@ enum err sqlite_place_path(const char *url, char **ret, struct why *why)
 	return OK;
 }
 
-static enum err check_directory(const char *path, struct why *why)
+/* The directory that ${path} lies in. */
+static void directory_of(const char *path, char dst[PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
-	char dir[PATH_MAX];
-	struct statfs fs;
-	struct stat st;
 
-	snprintf(dir, sizeof(dir), "%.*s",
+	snprintf(dst, PATH_MAX, "%.*s",
 	    slash == NULL   ? 1
 	    : slash == path ? 1
 			    : (int)(slash - path),
 	    slash == NULL ? "." : path);
+}
+
+static enum err check_directory(const char *path, struct why *why)
+{
+	char dir[PATH_MAX];
+	struct statfs fs;
+	struct stat st;
+
+	directory_of(path, dir);
 	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
 		err_why(why, "no directory %.200s for the store; make it first",
 		    dir);
@@ -316,6 +323,93 @@ enum err sqlite_place_hold(const char *path, int *ret_lock_fd, struct why *why)
 	}
 	lock_sign(fd);
 	*ret_lock_fd = fd;
+	return OK;
+}
+
+/* Those that are named in a look; fleeting: gone after a restart. */
+static const struct {
+	unsigned long magic;
+	const char *name;
+	bool fleeting;
+} known[] = {
+	{ 0xef53, "ext4", false },
+	{ 0x58465342, "xfs", false },
+	{ 0x9123683e, "btrfs", false },
+	{ 0x2fc12fc1, "zfs", false },
+	{ 0xf2f52010, "f2fs", false },
+	{ 0x01021994, "tmpfs", true },
+	{ 0x858458f6, "ramfs", true },
+	{ 0x794c7630, "overlay", true },
+};
+
+static void look_at_place(const char *path, struct store_look *ret)
+{
+	char dir[PATH_MAX];
+	struct statfs fs;
+
+	directory_of(path, dir);
+	if (statfs(dir, &fs) != 0)
+		return;
+	ret->fit = true;
+	snprintf(ret->file_system, sizeof(ret->file_system), "type 0x%lx",
+	    (unsigned long)fs.f_type);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if ((unsigned long)fs.f_type == known[i].magic) {
+			snprintf(ret->file_system, sizeof(ret->file_system),
+			    "%s", known[i].name);
+			ret->fleeting = known[i].fleeting;
+		}
+	for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++)
+		if ((unsigned long)fs.f_type == unfit[i].magic) {
+			snprintf(ret->file_system, sizeof(ret->file_system),
+			    "%s", unfit[i].name);
+			ret->fit = false;
+		}
+}
+
+/* Who signed the lock; whether it is held is seen by trying. */
+static void look_at_lock(const char *path, struct store_look *ret)
+{
+	char name[PATH_MAX];
+	ssize_t n = 0;
+	int fd;
+
+	lock_path(path, name);
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	n = pread(fd, ret->holder, sizeof(ret->holder) - 1, 0);
+	ret->holder[n > 0 ? n : 0] = '\0';
+	ret->holder[strcspn(ret->holder, "\n")] = '\0';
+	close(fd);
+}
+
+enum err sqlite_look(const struct store_options *options,
+    struct store_look *ret, struct why *why)
+{
+	int number = sqlite3_libversion_number();
+	char *path = NULL, name[PATH_MAX];
+	struct stat st;
+	enum err rc;
+
+	rc = sqlite_place_path(options->url, &path, why);
+	if (rc != OK)
+		return rc;
+	snprintf(ret->path, sizeof(ret->path), "%s", path);
+	look_at_place(path, ret);
+	look_at_lock(path, ret);
+	ret->there = stat(path, &st) == 0;
+	ret->db_bytes = ret->there ? (uint64_t)st.st_size : 0;
+	snprintf(name, sizeof(name), "%s-wal", path);
+	ret->wal_bytes = stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+	free(path);
+	snprintf(ret->library, sizeof(ret->library), "SQLite %s",
+	    sqlite3_libversion());
+	if (number >= 3007000 && number < 3051003)
+		snprintf(ret->flaw, sizeof(ret->flaw),
+		    "it has the WAL-reset bug (fixed in 3.51.3), which needs "
+		    "two connections that write; spool has one, so never let "
+		    "another program write to the file");
 	return OK;
 }
 

@@ -111,8 +111,7 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true, .hot = true },
 	[SQL_KEYS] = { "SELECT public_id, label, owner, hint, scopes, hash, "
 		       "created_ms, expires_ms, revoked_ms FROM keys "
-		       "ORDER BY id",
-	    .write = true },
+		       "ORDER BY id" },
 	[SQL_PROMPT_INSERT] = { "INSERT INTO prompts (owner, name, version, "
 				"created_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
 	    .write = true, .hot = true },

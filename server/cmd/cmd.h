@@ -94,6 +94,7 @@ const struct command *cmd_rm(void);
 const struct command *cmd_keys(void);
 const struct command *cmd_prompts(void);
 const struct command *cmd_check(void);
+const struct command *cmd_doctor(void);
 const struct command *cmd_config(void);
 const struct command *cmd_upstream(void);
 const struct command *cmd_help(void);

@@ -1,12 +1,12 @@
-// What a person does to look after a store, with the real commands: check.
+// What a person does to look after a store, with the real commands: check, doctor.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { ADMIN_KEY, Service, run, tempDir } from "./service.mjs";
+import { ADMIN_KEY, Service, Sim, run, tempDir } from "./service.mjs";
 
 const lines = (output) => output.split("\n").filter((l) => l.startsWith("{")).map((l) => JSON.parse(l));
 
@@ -116,4 +116,75 @@ test("check: what is not there, not ours or not allowed is said with its exit co
 	assert.equal((await check(service, [], { SPOOL_URL: "http://127.0.0.1:1" })).code, 6);
 	assert.equal((await service.ask("/v1/check", { key: "none" })).status, 401);
 	await service.stop();
+});
+
+function doctor(service, args = [], env = {}) {
+	return run(["doctor", "--json", "--db", service.db, ...args], { SPOOL_ADMIN_KEY: ADMIN_KEY, ...env });
+}
+
+const stateOf = (output, check) => lines(output).find((l) => l.check === check)?.state;
+
+test("doctor: a healthy place is all ok, alone and while a server runs", async () => {
+	const sim = await Sim.start();
+	const service = await Service.start({ demo: true });
+	const env = { OPENAI_API_KEY: "upstream-key", OPENAI_BASE_URL: sim.url, OPENAI_MODEL: "sim" };
+
+	await some(service, 1);
+	for (const want of [/held by pid/, /nobody has/]) {
+		const { code, output } = await doctor(service, [], env);
+
+		assert.equal(code, 0, output);
+		assert.match(lines(output).find((l) => l.check === "lock").detail, want);
+		for (const check of ["configuration", "file modes", "database library", "upstream openai"])
+			assert.equal(stateOf(output, check), "ok", output);
+		if (service.child.process.exitCode === null)
+			await service.stop();
+	}
+	await sim.stop();
+});
+
+test("doctor: what is wrong is named with how to mend it", async () => {
+	const service = await Service.start({ demo: true });
+
+	await some(service, 1);
+	await service.stop();
+	chmodSync(service.db, 0o644);
+	edit(service.db, "UPDATE executions SET created_ms = created_ms + 86400000");
+	edit(service.db, "UPDATE keys SET revoked_ms = 1");
+	const { code, output } = await doctor(service, [], {
+		OPENAI_API_KEY: "upstream-key-nobody-sees", OPENAI_BASE_URL: "http://127.0.0.1:1/v1" });
+
+	assert.equal(code, 1, output);
+	for (const check of ["file modes", "clock", "upstream openai"])
+		assert.equal(stateOf(output, check), "fail", output);
+	assert.equal(stateOf(output, "admin key"), "warn", output);
+	for (const line of lines(output).filter((l) => l.state !== "ok"))
+		assert.ok(line.mend, JSON.stringify(line));
+	assert.ok(!output.includes("upstream-key-nobody-sees"));
+	assert.match(lines(output).find((l) => l.check === "file modes").mend, /^chmod 600 /);
+});
+
+test("doctor: a file that is no store, a config with a mistake, a store that is not there yet", async () => {
+	const dir = tempDir();
+	const db = path.join(dir, "x.db");
+
+	assert.equal((await run(["doctor", "--db", db], {})).code, 0);
+	assert.ok(!existsSync(db));
+	writeFileSync(db, "not a store ".repeat(1000), { mode: 0o600 });
+	const text = await run(["doctor", "--db", db], {});
+	assert.equal(text.code, 1);
+	assert.match(text.output, /fail  store: .*is not a spool store/);
+	writeFileSync(path.join(dir, "spool.ini"), "[server]\nlisten_to = x\n");
+	const config = await run(["doctor", "--db", path.join(dir, "y.db"), "--config", path.join(dir, "spool.ini")], {});
+	assert.equal(config.code, 1);
+	assert.match(config.output, /fail  configuration: .*spool\.ini:2/);
+});
+
+test("doctor --quick: the server answers or it does not", async () => {
+	const service = await Service.start({ demo: true });
+	const env = { SPOOL_URL: service.url };
+
+	assert.equal((await run(["doctor", "--quick"], env)).code, 0);
+	await service.stop();
+	assert.equal((await run(["doctor", "--quick", "--retry", "0"], env)).code, 1);
 });
