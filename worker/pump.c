@@ -154,6 +154,17 @@ static void publish(struct pump *p)
 #undef PUT
 }
 
+/* From the moment of a stop nothing new begins. */
+static void look_at_stop(struct pump *p)
+{
+	int64_t drain_ms;
+
+	if (p->closing || !inbox_stopping(p->inbox, &drain_ms))
+		return;
+	p->stop_ms = p->env.mono_ms + drain_ms;
+	pump_jobs_close(p);
+}
+
 /* Everything that wants something, once; its batch goes out at the end. */
 static void turn(struct pump *p, int64_t stop_ms)
 {
@@ -171,6 +182,7 @@ static void turn(struct pump *p, int64_t stop_ms)
 			flush(p);
 	pump_jobs_fire(p);
 	pump_jobs_settle(p);
+	look_at_stop(p);
 	pump_jobs_begin(p);
 	pump_jobs_settle(p);
 	publish(p);
@@ -180,17 +192,13 @@ static void turn(struct pump *p, int64_t stop_ms)
 static void *run_thread(void *arg)
 {
 	struct pump *p = arg;
-	int64_t drain_ms, stop_ms = INT64_MAX, ack_ms = INT64_MAX;
+	int64_t ack_ms = INT64_MAX;
 
 	while (ack_ms == INT64_MAX ||
 	       (p->n_under_way > 0 && clock_mono_ms() < ack_ms)) {
-		turn(p, ack_ms == INT64_MAX ? stop_ms : ack_ms);
-		if (stop_ms == INT64_MAX && inbox_stopping(p->inbox, &drain_ms))
-			stop_ms = p->env.mono_ms + drain_ms;
-		if (stop_ms != INT64_MAX && !p->closing)
-			pump_jobs_close(p);
-		if (stop_ms == INT64_MAX || ack_ms != INT64_MAX ||
-		    (p->n_live > 0 && p->env.mono_ms < stop_ms))
+		turn(p, ack_ms == INT64_MAX ? p->stop_ms : ack_ms);
+		if (!p->closing || ack_ms != INT64_MAX ||
+		    (p->n_live > 0 && p->env.mono_ms < p->stop_ms))
 			continue;
 		pump_jobs_interrupt(p);
 		pump_jobs_settle(p);
@@ -215,6 +223,7 @@ enum err pump_start(const struct pump_options *options, struct pump **ret)
 	if (p == NULL)
 		goto out;
 	p->options = *options;
+	p->stop_ms = INT64_MAX;
 	p->env.upstreams = options->upstreams;
 	p->env.limits = options->limits;
 	p->env.batch = &p->batch;

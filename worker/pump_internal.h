@@ -55,9 +55,10 @@ struct pump {
 	uint64_t submitted, bytes;
 	size_t under_way; /* bytes posted, not yet acknowledged */
 	unsigned n_under_way;
-	bool choked;  /* the writer is behind: bytes are refused */
-	bool gone;    /* the store has stopped: so have we */
-	bool closing; /* nothing begins any more, nothing waits */
+	bool choked;	 /* the writer is behind: bytes are refused */
+	bool gone;	 /* the store has stopped: so have we */
+	int64_t stop_ms; /* when what still runs is interrupted */
+	bool closing;	 /* nothing begins any more, nothing waits */
 	struct pump_counters counters;
 };
 

@@ -318,9 +318,10 @@ void worker_stop(struct worker *w, int64_t drain_ms)
 {
 	if (w == NULL)
 		return;
-	atomic_store(&w->stopping, true);
+	/* Once worker_reserve() says so, nothing begins any more. */
 	for (unsigned i = 0; i < w->n_pumps; i++)
 		pump_stop(w->pump[i], drain_ms);
+	atomic_store(&w->stopping, true);
 	for (unsigned i = 0; i < w->n_pumps; i++)
 		pump_join(w->pump[i]);
 	for (unsigned i = 0; i < w->n_pumps; i++)
