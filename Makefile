@@ -43,6 +43,7 @@ SERVER := $(B)/server.a $(WORKER)
 TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/*_test.c tests/contract/*_test.c tests/fault/*_test.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+BENCH := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 
 all: $(BIN) build/tests/transcripts ## build build/spool (and build/tests/transcripts)
 $(BIN): $(B)/server/main.o $(SERVER)
@@ -82,6 +83,10 @@ $(FUZZERS): $(B)/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D); echo "  FUZZ $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.a,$^) $(LIBS)
 
+$(B)/tests/spool_bench: $(BENCH) $(STORE)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
+
 build/tests/%: $(B)/tests/%
 	@mkdir -p $(@D); ln -sfn ../$(FLAVOUR)/tests/$* $@
 tools: $(TOOLS)
@@ -98,6 +103,10 @@ check-system: all ## the real binary, end to end
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	$(Q)scripts/fuzz $(or $(FUZZ_SECONDS),60)
 fuzzers: $(FUZZERS)
+bench: all build/tests/spool_bench ## what the server costs: each window 20 s
+	$(Q)build/tests/spool_bench -p -s 20
+bench-quick: all build/tests/spool_bench ## the same in about a minute
+	$(Q)build/tests/spool_bench -p
 lint: $(OBJ) ## layers, names, headers alone, banned functions, SQL in its place, format
 	$(Q)scripts/lint $(OBJ)
 format: ## put every C file into the house's form
@@ -113,6 +122,6 @@ clean: ## remove everything that was built
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tools demo test check check-system fuzz fuzzers lint format compdb setup install clean help
+.PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick lint format compdb setup install clean help
 .SECONDARY:
--include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d)
+-include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d)
