@@ -110,6 +110,9 @@ static void on_payload(
 		answer_marker(&d->answer);
 		return;
 	}
+	if (d->dialect->quick != NULL && d->answer.started && name.len == 0 &&
+	    d->dialect->quick(&d->answer, data))
+		return;
 	err = json_in_parse(data.s, data.len, &v);
 	if (err == OK)
 		on_value(d, v, name, false);

@@ -10,6 +10,7 @@
 #include "worker/error_class.h"
 #include "worker/json_in.h"
 #include "worker/results_openai.h"
+#include "worker/scan_delta.h"
 #include "worker/usage.h"
 
 #define NO_TEXT ((struct text){ NULL, 0 })
@@ -166,6 +167,21 @@ static void frame(struct answer *a, const json_t *v, bool whole)
 		on_choice_error(a, failed);
 }
 
+/* Nearly every frame is one piece of text: no tree is made for it. */
+static bool quick(struct answer *a, struct text frame)
+{
+	struct buf scratch;
+	struct text t;
+	bool read;
+
+	buf_init(&scratch, SCAN_DELTA_MAX_BYTES);
+	read = scan_delta(frame.s, frame.len, &scratch, &t);
+	if (read)
+		answer_text(a, EVENT_TEXT, t);
+	buf_fini(&scratch);
+	return read;
+}
+
 /* --- what is sent --- */
 
 /* Members that mean and are called the same on both sides. */
@@ -307,6 +323,7 @@ const struct dialect dialect_openai = {
 	.name = "openai",
 	.content_member = "choices",
 	.frame = frame,
+	.quick = quick,
 	.usage = frame_usage,
 	.build = build,
 	.models = results_openai_models,

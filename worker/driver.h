@@ -28,6 +28,13 @@ struct dialect {
 	/* One frame, a JSON object; ${whole}: of a body that is no stream. */
 	void (*frame)(struct answer *a, const json_t *frame, bool whole);
 
+	/*
+	 * Optional: read the text of a frame in the stream's usual form at
+	 * once, and tell it. False, and nothing told: parse it. Only called
+	 * once the start was told, and never for a frame with an event name.
+	 */
+	bool (*quick)(struct answer *a, struct text frame);
+
 	/* Merge the usage that ${frame} tells into ${usage}, if it does. */
 	void (*usage)(const json_t *frame, struct dialect_usage *usage);
 
