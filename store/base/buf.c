@@ -56,7 +56,7 @@ char *buf_room(struct buf *b, size_t len)
 	return b->data + b->len;
 }
 
-void buf_add(struct buf *b, const void *data, size_t len)
+void buf_add_growing(struct buf *b, const void *data, size_t len)
 {
 	char *p;
 
@@ -67,16 +67,6 @@ void buf_add(struct buf *b, const void *data, size_t len)
 		return;
 	memcpy(p, data, len);
 	b->len += len;
-}
-
-void buf_puts(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void buf_putc(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

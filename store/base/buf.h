@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "store/base/err.h"
 
@@ -35,9 +36,9 @@ void buf_reset(struct buf *b);
 MUST_CHECK enum err buf_state(const struct buf *b);
 
 /* Append bytes, a C string, one byte, or formatted text. */
-void buf_add(struct buf *b, const void *data, size_t len);
-void buf_puts(struct buf *b, const char *s);
-void buf_putc(struct buf *b, char c);
+static inline void buf_add(struct buf *b, const void *data, size_t len);
+static inline void buf_puts(struct buf *b, const char *s);
+static inline void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
@@ -55,5 +56,31 @@ void buf_drain(struct buf *b, size_t len);
  * buffer is failed or there is no memory.
  */
 char *buf_detach(struct buf *b, size_t *ret_len);
+
+/* --- what renderers do for every few bytes is not a call --- */
+
+/* As buf_add(), where the buffer must grow, or fail. */
+void buf_add_growing(struct buf *b, const void *data, size_t len);
+
+static inline void buf_add(struct buf *b, const void *data, size_t len)
+{
+	if (b->failed != OK || len > b->cap - b->len || len > b->max - b->len ||
+	    len == 0) {
+		buf_add_growing(b, data, len);
+		return;
+	}
+	memcpy(b->data + b->len, data, len);
+	b->len += len;
+}
+
+static inline void buf_puts(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
 
 #endif
