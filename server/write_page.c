@@ -57,57 +57,70 @@ void write_page_time(struct buf *b, int64_t ms)
 /* Chunks of one page mostly share their second: it is rendered once. */
 struct stamp {
 	int64_t second;
+	size_t len; /* 0: nothing is rendered */
 	char text[CLOCK_TEXT];
 };
 
-static void stamp_put(struct buf *b, struct stamp *s, int64_t ms)
+/* "2026-01-02T03:04:05.678Z" */
+#define STAMP_BYTES 24
+#define STAMP_MS 20 /* where its milliseconds are */
+
+static void stamp_set(struct stamp *s, int64_t ms)
 {
 	int64_t second = ms / 1000;
 	unsigned rest = (unsigned)(ms % 1000);
 
-	if (ms < 0 || second != s->second || s->text[0] == '\0') {
+	if (ms < 0 || second != s->second || s->len != STAMP_BYTES) {
 		clock_text(ms, s->text);
 		s->second = second;
+		s->len = strlen(s->text);
+		return;
 	}
-	if (strlen(s->text) == 24 && ms >= 0) {
-		s->text[20] = (char)('0' + rest / 100);
-		s->text[21] = (char)('0' + rest / 10 % 10);
-		s->text[22] = (char)('0' + rest % 10);
-	}
-	jsonout_string(b, s->text, strlen(s->text));
+	s->text[STAMP_MS] = (char)('0' + rest / 100);
+	s->text[STAMP_MS + 1] = (char)('0' + rest / 10 % 10);
+	s->text[STAMP_MS + 2] = (char)('0' + rest % 10);
 }
 
+/* A chunk's metadata, {…}, loses its brace: its members follow ours. */
+static void members_put(struct buf *b, const char *meta, size_t len)
+{
+	struct buf renamed;
+
+	buf_putc(b, ',');
+	if (!type_key(meta, meta + len)) {
+		buf_add(b, meta + 1, len - 1);
+		return;
+	}
+	buf_init(&renamed, len + 64);
+	write_page_json(&renamed, meta, len);
+	if (buf_state(&renamed) == OK)
+		buf_add(b, renamed.data + 1, renamed.len - 1);
+	else
+		b->failed = renamed.failed;
+	buf_fini(&renamed);
+}
+
+#define PUT(b, literal) buf_add(b, literal, sizeof(literal) - 1)
+
+/* A page has a thousand: what is the same in each is put down as it is. */
 static void chunk_put(struct buf *b, const struct chunk *c, struct stamp *s)
 {
+	stamp_set(s, c->ts_ms);
 	jsonout_object(b);
-	jsonout_member_int(b, "index", (int64_t)c->index);
-	jsonout_key(b, "content");
-	jsonout_string(b, c->content ? c->content : "", c->content_len);
-	jsonout_key(b, "timestamp");
-	stamp_put(b, s, c->ts_ms);
-	jsonout_key(b, "metadata");
-	jsonout_object(b);
-	jsonout_member(b, "kind", chunk_kind_name(c->kind));
-	if (c->meta_len > 2) {
-		/* {…} loses its brace: its members follow ours. */
-		buf_putc(b, ',');
-		if (type_key(c->meta, c->meta + c->meta_len)) {
-			struct buf renamed;
-
-			buf_init(&renamed, c->meta_len + 64);
-			write_page_json(&renamed, c->meta, c->meta_len);
-			if (buf_state(&renamed) == OK)
-				buf_add(b, renamed.data + 1, renamed.len - 1);
-			else
-				b->failed = renamed.failed;
-			buf_fini(&renamed);
-		} else {
-			buf_add(b, c->meta + 1, c->meta_len - 1);
-		}
-	} else {
-		jsonout_object_end(b);
-	}
-	jsonout_object_end(b);
+	PUT(b, "\"index\":");
+	jsonout_int(b, (int64_t)c->index);
+	PUT(b, ",\"content\":\"");
+	jsonout_escape(b, c->content, c->content_len);
+	PUT(b, "\",\"timestamp\":\"");
+	buf_add(b, s->text, s->len);
+	PUT(b, "\",\"metadata\":{\"kind\":\"");
+	buf_puts(b, chunk_kind_name(c->kind));
+	buf_putc(b, '"');
+	if (c->meta_len > 2)
+		members_put(b, c->meta, c->meta_len);
+	else
+		buf_putc(b, '}');
+	buf_putc(b, '}');
 }
 
 void write_page_chunk(struct buf *b, const struct chunk *c)

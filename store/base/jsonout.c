@@ -49,11 +49,17 @@ void jsonout_key(struct buf *b, const char *key)
 	buf_add(b, "\":", 2);
 }
 
-/* True for a byte that stands for itself inside a JSON string. */
-static bool plain(unsigned char c)
-{
-	return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && c != 0xe2;
-}
+/*
+ * The bytes that do not stand for themselves inside a JSON string; 0xe2 may
+ * begin U+2028 or U+2029.
+ */
+static const bool special[256] = {
+	[0 ... 0x1f] = true,
+	['"'] = true,
+	['\\'] = true,
+	[0x7f] = true,
+	[0xe2] = true,
+};
 
 void jsonout_escape(struct buf *b, const char *s, size_t len)
 {
@@ -63,7 +69,7 @@ void jsonout_escape(struct buf *b, const char *s, size_t len)
 		const unsigned char *from = p;
 		char text[8];
 
-		while (p < end && plain(*p))
+		while (p < end && !special[*p])
 			p++;
 		buf_add(b, from, (size_t)(p - from));
 		if (p == end)
