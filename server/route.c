@@ -109,11 +109,12 @@ static bool match(const char *pattern, const char *path, struct route_args *ret)
 {
 	ret->n = 0;
 	for (;;) {
-		size_t pn = strcspn(pattern + 1, "/");
-		size_t n = strcspn(path + 1, "/");
+		size_t pn, n;
 
 		if (pattern[0] != '/' || path[0] != '/')
 			return false;
+		pn = (size_t)(strchrnul(pattern + 1, '/') - pattern) - 1;
+		n = (size_t)(strchrnul(path + 1, '/') - path) - 1;
 		if (pattern[1] == '{') {
 			if (n == 0 || ret->n == ROUTE_MAX_ARGS)
 				return false;
