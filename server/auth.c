@@ -1,6 +1,5 @@
 #include "server/auth.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -64,7 +63,7 @@ enum err auth_check(const char *authorization, const char *x_api_key,
 		return ERR_DENIED;
 	}
 	*ret = (struct principal){ .scopes = key.scopes, .key = key.id };
-	(void)snprintf(ret->owner, sizeof(ret->owner), "%s", key.owner);
+	memcpy(ret->owner, key.owner, sizeof(ret->owner));
 	return OK;
 }
 

@@ -122,7 +122,7 @@ void http_reply_timing(struct http_exchange *x, const char *name, double ms)
 	put_ms(&x->timing, (int64_t)(ms * 1000));
 }
 
-static void put(struct buf *b, const char *name, const char *value)
+static inline void put(struct buf *b, const char *name, const char *value)
 {
 	buf_puts(b, name);
 	buf_puts(b, value);

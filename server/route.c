@@ -105,29 +105,37 @@ const struct route *route_table(size_t *ret_n)
 	return table;
 }
 
+static bool in_segment(char c)
+{
+	return c != '\0' && c != '/';
+}
+
+/* By hand: thirty patterns are tried for each request. */
 static bool match(const char *pattern, const char *path, struct route_args *ret)
 {
 	ret->n = 0;
-	for (;;) {
-		size_t pn, n;
+	while (*pattern == '/' && *path == '/') {
+		pattern++;
+		path++;
+		if (*pattern == '{') {
+			const char *from = path;
 
-		if (pattern[0] != '/' || path[0] != '/')
-			return false;
-		pn = (size_t)(strchrnul(pattern + 1, '/') - pattern) - 1;
-		n = (size_t)(strchrnul(path + 1, '/') - path) - 1;
-		if (pattern[1] == '{') {
-			if (n == 0 || ret->n == ROUTE_MAX_ARGS)
+			while (in_segment(*path))
+				path++;
+			if (path == from || ret->n == ROUTE_MAX_ARGS)
 				return false;
-			ret->arg[ret->n].text = path + 1;
-			ret->arg[ret->n++].len = n;
-		} else if (pn != n || memcmp(pattern + 1, path + 1, n) != 0) {
-			return false;
+			ret->arg[ret->n].text = from;
+			ret->arg[ret->n++].len = (size_t)(path - from);
+			while (in_segment(*pattern))
+				pattern++;
+		} else {
+			while (in_segment(*pattern) && *pattern == *path) {
+				pattern++;
+				path++;
+			}
 		}
-		pattern += 1 + pn;
-		path += 1 + n;
-		if (!*pattern || !*path)
-			return !*pattern && !*path;
 	}
+	return *pattern == '\0' && *path == '\0';
 }
 
 /* "/name" of /base/name and /{project}/{region}/name; else the path itself. */

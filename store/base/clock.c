@@ -1,6 +1,5 @@
 #include "store/base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static int64_t held_wall_ms;
@@ -41,12 +40,19 @@ void clock_hold(int64_t wall_ms, int64_t mono_ms)
 	held_mono_ms = mono_ms;
 }
 
+/* ${v} in ${n} digits at *${p}, which moves behind them. */
+static void put_digits(char **p, unsigned v, int n)
+{
+	for (int i = n; i-- > 0; v /= 10)
+		(*p)[i] = (char)('0' + v % 10);
+	*p += n;
+}
+
 void clock_text(int64_t wall_ms, char *dst)
 {
 	/* The years 0000 to 9999: RFC 3339 has no others. */
 	const int64_t low = -62167219200000, high = 253402300799999;
 	struct tm tm;
-	char day[16];
 	time_t s;
 	int ms;
 
@@ -57,8 +63,20 @@ void clock_text(int64_t wall_ms, char *dst)
 	ms = (int)((wall_ms % 1000 + 1000) % 1000);
 	s = (time_t)((wall_ms - ms) / 1000);
 	gmtime_r(&s, &tm);
-	/* %Y does not pad: year 7 would be one digit. */
-	strftime(day, sizeof(day), "%m-%dT%H:%M:%S", &tm);
-	snprintf(dst, CLOCK_TEXT, "%04d-%s.%03dZ", (tm.tm_year + 1900) % 10000,
-	    day, ms);
+	/* By hand: pages have stamps, and printf() takes a microsecond. */
+	put_digits(&dst, (unsigned)(tm.tm_year + 1900), 4);
+	*dst++ = '-';
+	put_digits(&dst, (unsigned)tm.tm_mon + 1, 2);
+	*dst++ = '-';
+	put_digits(&dst, (unsigned)tm.tm_mday, 2);
+	*dst++ = 'T';
+	put_digits(&dst, (unsigned)tm.tm_hour, 2);
+	*dst++ = ':';
+	put_digits(&dst, (unsigned)tm.tm_min, 2);
+	*dst++ = ':';
+	put_digits(&dst, (unsigned)tm.tm_sec, 2);
+	*dst++ = '.';
+	put_digits(&dst, (unsigned)ms, 3);
+	*dst++ = 'Z';
+	*dst = '\0';
 }
