@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -379,7 +380,7 @@ static void measure_start(void)
 /* Wait until each stream has its first token. */
 static void await_tokens(const struct pair *p, uint64_t each)
 {
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 120; i++) {
 		bool all = true;
 
 		look(p);
@@ -387,7 +388,7 @@ static void await_tokens(const struct pair *p, uint64_t each)
 			all = all && streams.at[k].total >= each;
 		if (all)
 			return;
-		nap(0.1);
+		nap(0.5);
 	}
 	die("the answers did not come");
 }
@@ -450,6 +451,31 @@ static void measure_ingest(size_t n, double rate)
 	pair_kill(&p);
 }
 
+/* Whole answers, from the request to the packed log. */
+static void measure_life(size_t n, long tokens, double rate)
+{
+	double cpu, written, all = (double)n * (double)tokens;
+	struct stat st;
+	struct pair p;
+
+	if (!wanted("life"))
+		return;
+	pair_start(&p, "life", tokens, rate, NULL);
+	written = (double)process_written(&p.server);
+	create(&p, n);
+	await_tokens(&p, (uint64_t)tokens + 1);
+	nap(2); /* it packs, and copies its log of changes back */
+	cpu = process_cpu_us(&p.server);
+	written = (double)process_written(&p.server) - written;
+	if (stat(p.db, &st) != 0)
+		die("no %s", p.db);
+	printf("life of %zu answers of %ld tokens, %g/s: %.2f CPU us a token, "
+	       "looks included; written %.0f B, kept %.1f B a token\n",
+	    n, tokens, rate, cpu / all, written / all,
+	    (double)st.st_size / all);
+	pair_kill(&p);
+}
+
 static void measure_poll(const struct pair *p, const char *what, uint64_t from)
 {
 	struct load l = { .port = p->server.port,
@@ -498,7 +524,7 @@ static const char help[] =
     "  -b PATH     the binary [build/spool]\n"
     "  -d DIR      where stores are made: on the disk to be measured [/var/tmp]\n"
     "  -s SECONDS  of each window [4]\n"
-    "  -o NAME     only phases whose name has this: start, ingest-1000x20, polls\n"
+    "  -o NAME     only phases whose name has this: start, ingest-1000x20, life, polls\n"
     "  -D MODE     durability: full or normal [full]\n"
     "  -n N        executions in the full store [100000]\n"
     "  -p          pin the server to core 0, the rest to core 1\n";
@@ -538,6 +564,7 @@ int main(int argc, char **argv)
 	measure_sync();
 	measure_ingest(100, 50);
 	measure_ingest(1000, 20);
+	measure_life(1000, 100, 20);
 	measure_polls();
 	if (wanted("start"))
 		measure_start();
