@@ -44,13 +44,14 @@ static void settle(struct write_job *job)
 	struct write *w = &job->write;
 	bool fresh = w->result == OK && !w->u.create.existed;
 
+	/* Under the id that was counted: an earlier one takes its place below. */
+	if (j->limited)
+		limit_opened(s->limit, &j->key, &j->made.id, fresh);
 	if (w->result == OK) {
 		j->made.id = w->u.create.execution->id;
 		j->made.status = w->u.create.execution->status;
 		j->made.existed = w->u.create.existed;
 	}
-	if (j->limited)
-		limit_opened(s->limit, &j->key, &j->made.id, fresh);
 	if (!fresh)
 		worker_release(s->o.worker);
 	else if (worker_submit(s->o.worker, &w->u.create.execution) != OK)

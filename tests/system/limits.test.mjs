@@ -97,3 +97,23 @@ test("a key has so many executions open and no more", async () => {
 	await service.finish(ids[0]);
 	await service.execute("x", { key });
 });
+
+test("asking again with an Idempotency-Key opens nothing more", async () => {
+	const key = await makeKey("careful");
+	const again = () => service.ask("/v1/executions", { key, body: { prompt: "once" },
+		headers: { "Idempotency-Key": "careful-1" } });
+	const first = await again();
+
+	assert.equal(first.status, 202, first.text);
+	for (let i = 0; i < 2 * OPEN; i++) {
+		const replay = await again();
+
+		assert.equal(replay.status, 200, replay.text);
+		assert.equal(replay.json.execution_id, first.json.execution_id);
+	}
+	// One is open, whatever was replayed: as many more as without.
+	for (let i = 1; i < OPEN; i++)
+		await service.execute("x", { key });
+	const refused = await service.ask("/v1/executions", { key, body: { prompt: "one more" } });
+	assert.equal(refused.json.code, "too_many_open", refused.text);
+});
