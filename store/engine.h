@@ -29,6 +29,9 @@
 #include "store/query.h"
 #include "store/store.h"
 
+/* A copy under way; the driver's own. */
+struct engine_copy;
+
 /* A driver's connection; each driver embeds it first in its own struct. */
 struct engine_db {
 	const struct engine *engine;
@@ -235,6 +238,33 @@ struct engine {
 	    const char *after, uint32_t limit, struct prompt *ret,
 	    uint32_t *ret_n);
 	void (*stats)(struct engine_db *db, struct engine_stats *ret);
+
+	/*
+	 * --- a copy, from the writing connection or one that is alone ---
+	 * The writing connection's own commits between the steps get into it.
+	 */
+
+	/*
+	 * Begin to copy the store into the new file ${path}. Fails:
+	 * ERR_CONFLICT (it is there), ERR_INPUT (it cannot be made), ERR_FULL
+	 * (there is no room beside it for all).
+	 */
+	enum err (*copy_begin)(
+	    struct engine_db *db, const char *path, struct engine_copy **ret);
+	/*
+	 * Copy up to ${pages} more, outside a transaction. ERR_BUSY: nothing
+	 * was copied, later it may. What fails leaves the connection good.
+	 */
+	enum err (*copy_step)(struct engine_copy *c, int pages, bool *ret_done);
+	/* End it; a copy that is not done is removed. NULL is nothing. */
+	void (*copy_end)(struct engine_copy *c);
+	/*
+	 * The finished copy ${from} becomes the store at the options' url,
+	 * whose lock is held meanwhile. Fails: ERR_CONFLICT (there is one, or
+	 * what is left of one), ERR_BUSY, ERR_INPUT.
+	 */
+	enum err (*copy_accept)(const struct store_options *options,
+	    const char *from, struct why *why);
 
 	/*
 	 * --- a reading connection: what is there, in steps ---

@@ -133,6 +133,10 @@ MUST_CHECK enum err sqlite_place_take(
 MUST_CHECK enum err sqlite_place_hold(
     const char *path, int *ret_lock_fd, struct why *why);
 
+/* The same where no store is yet, nor what is left of one: ERR_CONFLICT. */
+MUST_CHECK enum err sqlite_place_reserve(
+    const char *path, int *ret_lock_fd, struct why *why);
+
 /*
  * Let the lock go; unlinks the file and what lies beside it when ${made}, which
  * a failed open does.
@@ -255,6 +259,14 @@ enum err sqlite_execution_list(struct engine_db *db,
 /* sqlite_page.c */
 enum err sqlite_chunk_page(struct engine_db *db, const struct id *id,
     const char *owner, const struct page_query *q, struct page *ret);
+
+/* sqlite_copy.c */
+enum err sqlite_copy_begin(
+    struct engine_db *db, const char *path, struct engine_copy **ret);
+enum err sqlite_copy_step(struct engine_copy *c, int pages, bool *ret_done);
+void sqlite_copy_end(struct engine_copy *c);
+enum err sqlite_copy_accept(
+    const struct store_options *options, const char *from, struct why *why);
 
 /* sqlite_seen.c */
 enum err sqlite_seen_executions(struct engine_db *db, int64_t after,

@@ -326,6 +326,43 @@ enum err sqlite_place_hold(const char *path, int *ret_lock_fd, struct why *why)
 	return OK;
 }
 
+enum err sqlite_place_reserve(
+    const char *path, int *ret_lock_fd, struct why *why)
+{
+	static const char *const suffixes[] = { "", "-wal", "-journal",
+		"-shm" };
+	bool lock_made = false;
+	char name[PATH_MAX];
+	struct stat st;
+	enum err rc;
+	int fd = -1;
+
+	rc = check_directory(path, why);
+	if (rc == OK)
+		rc = lock_take(path, &fd, &lock_made, why);
+	/* Another store's log beside it would be taken for its own. */
+	for (size_t i = 0;
+	     rc == OK && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		if (lstat(name, &st) == 0) {
+			err_why(why,
+			    "%.200s is there already; move it away first",
+			    name);
+			rc = ERR_CONFLICT;
+		}
+	}
+	if (rc == OK) {
+		*ret_lock_fd = fd;
+		return OK;
+	}
+	lock_path(path, name);
+	if (lock_made)
+		unlink(name);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 /* Those that are named in a look; fleeting: gone after a restart. */
 static const struct {
 	unsigned long magic;

@@ -81,6 +81,10 @@ static void refuse(
 
 static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 {
+	struct write *copied = writer_copy_stop(w, rc, why);
+
+	if (copied != NULL)
+		answer(w, copied);
 	while (w->queue != NULL)
 		refuse(w, shift(w), rc, why);
 }
@@ -204,7 +208,10 @@ static enum err commit_some(struct writer *w)
 		w->untidy_bytes += x->kind == WRITE_BATCH ? 0 : x->mail.bytes;
 		if (x->result == OK)
 			writer_settle(w, x);
-		answer(w, x);
+		if (x->kind == WRITE_COPY)
+			x = writer_copy_begin(w, x);
+		if (x != NULL)
+			answer(w, x);
 	}
 	return OK;
 }
@@ -228,7 +235,7 @@ static int wait_ms(const struct writer *w)
 		left = w->retry_ms - clock_mono_ms();
 		return left > 0 ? (int)left : 0;
 	}
-	if (w->queue != NULL || writer_pack_due(w))
+	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w))
 		return 0;
 	if (w->untidy_bytes > 0 || w->n_packing > 0)
 		return REST_MS;
@@ -239,8 +246,11 @@ static int wait_ms(const struct writer *w)
 static enum err chores(struct writer *w, bool rested)
 {
 	bool mail = w->queue != NULL || mailbox_bytes(&w->box) > 0;
+	struct write *copied = writer_copy_turn(w);
 	enum err rc = OK;
 
+	if (copied != NULL)
+		answer(w, copied);
 	if (w->full != OK)
 		return OK;
 	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))

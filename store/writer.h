@@ -19,6 +19,7 @@
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "store/base/err.h"
@@ -42,6 +43,7 @@ enum write_kind {
 	WRITE_KEY_REVOKE,    /* by id */
 	WRITE_PROMPT_ADD,    /* the next version of a name */
 	WRITE_PROMPT_DELETE, /* all versions of a name */
+	WRITE_COPY,	     /* no write: all that is stored, into a file */
 };
 
 struct write;
@@ -97,6 +99,18 @@ struct write {
 			char owner[KEY_NAME_BYTES];
 			char name[PROMPT_NAME_BYTES];
 		} prompt_delete;
+		/*
+		 * ${path} (lent) is made; it is not synced. A little between
+		 * commits, until it holds what was committed when on_done is
+		 * called. Ends with ERR_STOPPED soon after *${cancel} (lent)
+		 * is true. Fails, and the file is gone: ERR_BUSY (one copy at
+		 * a time), ERR_CONFLICT (it is there), ERR_FULL, ERR_INPUT,
+		 * ERR_IO.
+		 */
+		struct {
+			const char *path;
+			const atomic_bool *cancel;
+		} copy;
 	} u;
 };
 

@@ -62,6 +62,10 @@ struct writer {
 
 	struct writer_tx tx;
 
+	/* The copy under way, NULL: none (writer_copy.c). */
+	struct write *copying;
+	struct engine_copy *copy;
+
 	/* Packing: see writer_pack.c. */
 	struct pack pack;
 	struct tail_logs unpacked; /* with live rows, by first_seq */
@@ -138,5 +142,17 @@ bool writer_pack_due(const struct writer *w);
  * What may be tried again only puts it off. Fails (verdict): ERR_IO, ERR_CORRUPT.
  */
 MUST_CHECK enum err writer_pack_turn(struct writer *w);
+
+/* --- copying (writer_copy.c); each gives the write to answer now, or NULL --- */
+
+/* Begin what ${x} asks for. */
+struct write *writer_copy_begin(struct writer *w, struct write *x);
+
+/* A little of the copy under way, if any; ends it when there is no room. */
+struct write *writer_copy_turn(struct writer *w);
+
+/* End it by ${rc}. */
+struct write *writer_copy_stop(
+    struct writer *w, enum err rc, const struct why *why);
 
 #endif
