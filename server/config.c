@@ -63,6 +63,7 @@ static void fill_listening(struct config *c, const struct option_set *o)
 static void fill_work(struct config *c, const struct option_set *o)
 {
 	c->db = option_text(o, "db");
+	c->backup_dir = option_text(o, "backup-dir");
 	c->durability = strcmp(option_text(o, "durability"), "full") == 0
 			    ? STORE_FULL
 			    : STORE_NORMAL;

@@ -59,6 +59,7 @@ struct config {
 	const char *const *allow_hosts, *const *cors_origins;
 	const char *base_path;
 	const char *db;
+	const char *backup_dir;	      /* NULL: backups/ beside db */
 	const char *admin_key;	      /* NULL: not preset */
 	const char *default_upstream; /* NULL: the first, or the demo's */
 	bool demo, require_keys, strict_callable, core_dumps;

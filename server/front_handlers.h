@@ -51,4 +51,7 @@ void front_ops_openapi(struct call *call);
 /* front_ops_check.c */
 void front_ops_check(struct call *call);
 
+/* front_ops_backup.c */
+void front_ops_backup(struct call *call);
+
 #endif

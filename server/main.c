@@ -18,6 +18,8 @@ int main(int argc, char **argv)
 		cmd_rm(),
 		cmd_prompts(),
 		cmd_keys(),
+		cmd_backup(),
+		cmd_restore(),
 		cmd_check(),
 		cmd_doctor(),
 		cmd_config(),

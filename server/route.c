@@ -95,6 +95,9 @@ static const struct route table[] = {
 	OPS("/v1/status", ADMIN, front_ops_status, "counts for operators"),
 	OPS("/v1/check", ADMIN, front_ops_check,
 	    "does the store hold what it promises, finding by finding (NDJSON)"),
+	{ HTTP_POST, "/v1/backup", &front_ops, ADMIN, ROUTE_FREE,
+	    front_ops_backup,
+	    "copy the store into the server's directory for backups" },
 	OPS("/openapi.json", 0, front_ops_openapi, "this table as OpenAPI 3.1"),
 };
 #define N_ROUTES (sizeof(table) / sizeof(table[0]))

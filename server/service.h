@@ -34,6 +34,8 @@ struct service_options {
 	bool strict_callable;
 	/* A path before the callable names, "" for none. */
 	const char *base_path;
+	/* Where backups are put; lent for the service's life. */
+	const char *backup_dir;
 };
 
 /* Fails: ERR_NOMEM, ERR_INPUT, ERR_IO; ${why} says what. */

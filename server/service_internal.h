@@ -22,6 +22,7 @@ struct service {
 	struct read_pool *reads;
 	int64_t started_ms; /* mono */
 	atomic_bool draining;
+	atomic_bool backing_up; /* one backup at a time */
 	/*
 	 * Whenever the lock is free: n_in_worker callers are between
 	 * service_worker() and service_worker_done(); n_writes writes were

@@ -93,6 +93,8 @@ const struct command *cmd_cancel(void);
 const struct command *cmd_rm(void);
 const struct command *cmd_keys(void);
 const struct command *cmd_prompts(void);
+const struct command *cmd_backup(void);
+const struct command *cmd_restore(void);
 const struct command *cmd_check(void);
 const struct command *cmd_doctor(void);
 const struct command *cmd_config(void);

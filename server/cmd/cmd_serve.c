@@ -30,6 +30,7 @@ struct serving {
 	struct worker *worker;
 	struct service *service;
 	struct http_server *http;
+	char backup_dir[4096];
 	size_t queued, interrupted; /* what the last process left */
 };
 
@@ -108,6 +109,21 @@ static enum err start_worker(struct serving *s, struct why *why)
 	return worker_start(&o, &s->worker, why);
 }
 
+/* As said, or backups/ beside the store. */
+static const char *backup_dir(struct serving *s)
+{
+	const char *db = s->config.db, *slash;
+
+	if (s->config.backup_dir)
+		return s->config.backup_dir;
+	if (strncmp(db, "sqlite:", 7) == 0)
+		db += strncmp(db + 7, "//", 2) == 0 ? 9 : 7;
+	slash = strrchr(db, '/');
+	snprintf(s->backup_dir, sizeof(s->backup_dir), "%.*sbackups",
+	    slash ? (int)(slash - db + 1) : 0, db);
+	return s->backup_dir;
+}
+
 static enum err start_service(struct serving *s, struct why *why)
 {
 	const struct config *c = &s->config;
@@ -121,6 +137,7 @@ static enum err start_service(struct serving *s, struct why *why)
 		.max_wait_ms = c->max_wait_ms,
 		.strict_callable = c->strict_callable,
 		.base_path = c->base_path,
+		.backup_dir = backup_dir(s),
 	};
 	enum err err;
 

@@ -132,7 +132,7 @@ test("a key that may only read can only read", async () => {
 	for (const [method, path, body] of [["POST", "/v1/executions", { prompt: "x" }],
 		["POST", `/v1/executions/${id}/cancel`], ["DELETE", `/v1/executions/${id}`],
 		["PUT", "/v1/prompts/p1", { template: "x" }], ["GET", "/v1/keys"], ["POST", "/v1/keys", { label: "x", scopes: ["admin"] }],
-		["DELETE", `/v1/keys/${keyId(mine)}`], ["GET", "/v1/status"], ["GET", "/v1/check"]]) {
+		["DELETE", `/v1/keys/${keyId(mine)}`], ["GET", "/v1/status"], ["GET", "/v1/check"], ["POST", "/v1/backup", {}]]) {
 		const answer = await service.ask(path, { method, body, ...options });
 
 		assert.equal(answer.status, 403, `${method} ${path}: ${answer.text}`);

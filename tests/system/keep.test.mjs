@@ -1,8 +1,9 @@
-// What a person does to look after a store, with the real commands: check, doctor.
+// What a person does to look after a store, with the real commands: check,
+// doctor, backup, restore.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -187,4 +188,96 @@ test("doctor --quick: the server answers or it does not", async () => {
 	assert.equal((await run(["doctor", "--quick"], env)).code, 0);
 	await service.stop();
 	assert.equal((await run(["doctor", "--quick", "--retry", "0"], env)).code, 1);
+});
+
+const backup = (service, args, env = {}) => run(["backup", "--db", service.db, ...args],
+	{ SPOOL_URL: service.url, SPOOL_KEY: ADMIN_KEY, ...env });
+
+// Every page of every execution, as bytes.
+async function pages(service, ids) {
+	const all = [];
+
+	for (const id of ids) {
+		all.push((await service.ask(`/v1/executions/${id}`)).text);
+		all.push((await service.ask(`/v1/executions/${id}/chunks?fromIndex=0`)).text);
+		all.push((await service.ask(`/v1/executions/${id}/text`)).text);
+	}
+	return all;
+}
+
+test("backup: made while answers stream, restored, it serves the same bytes", async () => {
+	const service = await Service.start({ demo: true });
+	const ids = await some(service, 10);
+	const before = await pages(service, ids);
+	const streaming = [];
+
+	for (let i = 0; i < 30; i++)
+		streaming.push(await service.execute({ model: "sim?rate=300", prompt: `Number ${i}` }));
+	const made = await backup(service, ["monday.db"]);
+	assert.equal(made.code, 0, made.output);
+	const file = path.join(service.dir, "backups", "monday.db");
+	assert.ok(made.output.includes(file));
+	assert.equal(statSync(file).mode & 0o777, 0o600);
+	assert.deepEqual(readdirSync(path.dirname(file)), ["monday.db"]);
+	for (const id of streaming)
+		assert.equal((await service.finish(id)).status, "completed");
+	// What streamed meanwhile is a dense prefix there, too.
+	const dir = tempDir();
+	const restored = new Service({ demo: true, dir });
+	const done = await run(["restore", file, "--db", restored.db]);
+	assert.equal(done.code, 0, done.output);
+	assert.equal((await run(["check", "--db", restored.db])).code, 0);
+	await restored.launch();
+	assert.deepEqual(await pages(restored, ids), before);
+	for (const id of streaming) {
+		const there = await restored.ask(`/v1/executions/${id}`);
+
+		assert.ok(there.status === 200 || there.status === 404, there.text);
+		if (there.status === 200)
+			await restored.finish(id);
+	}
+	await restored.stop();
+	assert.equal((await check(restored)).code, 0);
+	await service.stop();
+});
+
+test("backup: nothing is replaced, and names stay in their directory", async () => {
+	const service = await Service.start({ demo: true });
+
+	await some(service, 1);
+	assert.equal((await backup(service, ["a.db"])).code, 0);
+	assert.equal((await backup(service, ["a.db"])).code, 5);
+	for (const name of ["../a.db", "/tmp/a.db", "x/y"])
+		assert.equal((await backup(service, [name])).code, 2);
+	for (const name of ["../a.db", "/tmp/a.db", ".hidden", "", "a\u0000b", 7, "x".repeat(101)])
+		assert.equal((await service.ask("/v1/backup", { body: { name } })).status, 400);
+	assert.equal((await service.ask("/v1/backup", { body: {}, key: "nobody" })).status, 401);
+	const several = await Promise.all([1, 2, 3].map((i) => service.ask("/v1/backup", { body: { name: `s${i}` } })));
+	assert.ok(several.some((a) => a.status === 201));
+	for (const answer of several)
+		assert.ok([201, 409].includes(answer.status), answer.text);
+	await service.stop();
+	// Alone, anywhere.
+	const target = path.join(tempDir(), "alone.db");
+	assert.equal((await backup(service, [target])).code, 0);
+	assert.equal((await backup(service, [target])).code, 5);
+	assert.equal((await run(["restore", target, "--db", service.db])).code, 5);
+	assert.equal((await run(["restore", `${target}.none`, "--db", `${target}.new`])).code, 3);
+	writeFileSync(`${target}.bad`, "not a store ".repeat(1000));
+	assert.equal((await run(["restore", `${target}.bad`, "--db", `${target}.new`])).code, 1);
+	assert.ok(!existsSync(`${target}.new`));
+});
+
+test("backup: a stop ends it and leaves nothing half made", async () => {
+	const service = await Service.start({ demo: true });
+
+	await some(service, 3);
+	const asked = service.ask("/v1/backup", { body: { name: "late.db" } }).catch((error) => error);
+	const end = await service.stop();
+
+	assert.equal(end.code, 0, service.log);
+	await asked;
+	const dir = path.join(service.dir, "backups");
+	for (const name of existsSync(dir) ? readdirSync(dir) : [])
+		assert.equal(name, "late.db");
 });
