@@ -1,10 +1,13 @@
 // The commands that look after what is stored, over a running server.
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 
 import { command as spool, onTerminal } from "./command.mjs";
-import { ADMIN_KEY, Service, each } from "./service.mjs";
+import { Proxy, cutAfter } from "./proxy.mjs";
+import { ADMIN_KEY, Service, checkDense, each, tempDir, textOf, within } from "./service.mjs";
 
 const QUICK = "sim?rate=0&tokens=3";
 const SLOW = "sim?rate=1&tokens=600";
@@ -187,4 +190,146 @@ test("rm reaches no other owner's executions", async () => {
 	assert.equal((await spool(["show", id], { env })).code, 0);
 	assert.equal((await spool(["rm", "--yes", NOBODY], { env })).code, 3);
 	assert.equal((await spool(["rm", "--yes", "../keys"], { env })).code, 3);
+});
+
+// --- export ---
+
+let stored; // a service with much in it, and one execution that does not end
+
+async function much() {
+	if (!stored) {
+		stored = await Service.start({ demo: true });
+		await each(60, 8, () => ended(stored, { model: "sim?rate=0&tokens=1500" }));
+		stored.live = await stored.execute({ prompt: "x", model: SLOW });
+		await stored.reach(stored.live, 1);
+		await each(20, 8, () => ended(stored));
+		const { out, err, code } = await spool(["export"], { env: envOf(stored) });
+		assert.equal(code, 0, err);
+		stored.whole = out;
+		stored.said = err;
+	}
+	return stored;
+}
+after(() => stored?.stop());
+
+test("export writes what has ended, oldest first, a line each", async () => {
+	const { whole, said, live } = await much();
+	const all = lines(whole).map((line) => JSON.parse(line));
+	const ids = all.map((e) => e.execution_id);
+
+	assert.equal(all.length, 80);
+	assert.deepEqual(ids, [...ids].sort());
+	assert.ok(!ids.includes(live));
+	for (const one of all) {
+		checkDense(assert, one.chunks);
+		assert.equal(one.chunks.length, one.total_chunks);
+		assert.equal(one.text, textOf(one.chunks));
+		assert.equal(one.metadata.finish_reason !== undefined, true);
+		assert.equal(typeof one.request, "object");
+	}
+	assert.match(said, /^80 executions, .* MB; 1 left out that had not ended\n/);
+	// What comes after what was safe misses nothing, the live one included.
+	const safe = /next time: --after ([0-9a-f-]{36})/.exec(said)[1];
+	assert.equal(safe, ids.filter((id) => id < live).at(-1));
+	const next = await spool(["export", "--after", safe, "--live"], { env: envOf(stored) });
+	assert.equal(lines(next.out).length, 21);
+	assert.match(next.out, new RegExp(live));
+	const chosen = await spool(["export", "--status", "failed"], { env: envOf(stored) });
+	assert.equal(chosen.out, "");
+});
+
+test("an export that is cut off again and again is whole, byte by byte", async () => {
+	const { whole, url } = await much();
+	const proxy = await Proxy.start(url, cutAfter(700_000));
+	const e = { ...envOf(stored), SPOOL_URL: proxy.url };
+	const file = `${tempDir()}/all.ndjson`;
+
+	const piped = await spool(["export"], { env: e });
+	assert.equal(piped.code, 0, piped.err);
+	assert.equal(piped.out === whole, true);
+	const filed = await spool(["export", "--output", file], { env: e });
+	assert.equal(filed.code, 0, filed.err);
+	assert.equal(readFileSync(file, "utf8") === whole, true);
+	const zipped = await spool(["export", "--gzip", "--output", `${file}.gz`], { env: e });
+	assert.equal(zipped.code, 0, zipped.err);
+	assert.equal(gunzipSync(readFileSync(`${file}.gz`)).toString() === whole, true);
+	await proxy.stop();
+});
+
+test("an export that was killed goes on where it stopped", async () => {
+	const { whole, url } = await much();
+
+	for (const zip of [[], ["--gzip"]]) {
+		// Two thirds come, with a pause that lets a mark be made; then nothing.
+		const proxy = await Proxy.start(url, (answer, response) => {
+			let seen = 0;
+
+			answer.on("data", (data) => {
+				const before = seen;
+
+				seen += data.length;
+				if (before > whole.length * 2 / 3)
+					return;
+				response.write(data);
+				if (before < whole.length / 3 && seen >= whole.length / 3) {
+					answer.pause();
+					setTimeout(() => answer.resume(), 2500);
+				}
+			});
+		});
+		const file = `${tempDir()}/all`;
+		const args = ["export", "--since", "1h", "--output", file, ...zip];
+		let child;
+		const first = spool(args, { env: { ...envOf(stored), SPOOL_URL: proxy.url }, onSpawn: (c) => { child = c; } });
+		await within(20_000, "a mark", (async () => {
+			for (;;) {
+				await new Promise((done) => setTimeout(done, 20));
+				if (existsSync(`${file}.part.cursor`) &&
+				    JSON.parse(readFileSync(`${file}.part.cursor`, "utf8")).bytes > 0)
+					return;
+			}
+		})());
+		const twice = await spool(args, { env: envOf(stored) });
+		assert.equal(twice.code, 5);
+		assert.match(twice.err, /another export writes/);
+		child.kill("SIGKILL");
+		assert.equal((await first).signal, "SIGKILL");
+		assert.equal(existsSync(file), false, "FILE is there only when it is whole");
+		assert.equal(statSync(`${file}.part`).mode & 0o777, 0o600);
+		await proxy.stop();
+
+		const other = await spool(["export", "--output", file, ...zip], { env: envOf(stored) });
+		assert.equal(other.code, 5);
+		assert.match(other.err, /--fresh/);
+		const { code, err } = await spool(args, { env: envOf(stored) });
+		assert.equal(code, 0, err);
+		assert.match(err, /going on after/);
+		assert.match(err, /^80 executions/m);
+		const bytes = readFileSync(file);
+		assert.equal((zip.length ? gunzipSync(bytes) : bytes).toString() === whole, true);
+		assert.equal(existsSync(`${file}.part`) || existsSync(`${file}.part.cursor`), false);
+	}
+});
+
+test("an export replaces no file unasked and leaves none behind half", async () => {
+	const { whole } = await much();
+	const dir = tempDir();
+	const file = `${dir}/all`;
+
+	writeFileSync(file, "mine");
+	const kept = await spool(["export", "--output", file], { env: envOf(stored) });
+	assert.equal(kept.code, 5);
+	assert.equal(readFileSync(file, "utf8"), "mine");
+	assert.equal((await spool(["export", "--output", file, "--force"], { env: envOf(stored) })).code, 0);
+	assert.equal(readFileSync(file, "utf8") === whole, true);
+	assert.equal((await spool(["export", "--output", `${dir}/no/where`], { env: envOf(stored) })).code, 2);
+	const away = await spool(["export", "--output", `${dir}/away`],
+		{ env: { ...env, SPOOL_URL: "http://127.0.0.1:1" } });
+	assert.equal(away.code, 6);
+	assert.equal(existsSync(`${dir}/away`), false);
+	const none = await spool(["export", "--until", "2020-01-01", "--gzip", "-O", `${dir}/none.gz`], { env: envOf(stored) });
+	assert.equal(none.code, 0, none.err);
+	assert.equal(gunzipSync(readFileSync(`${dir}/none.gz`)).length, 0);
+	const full = await spool(["export", "--output", "/dev/full"], { env: envOf(stored) });
+	assert.notEqual(full.code, 0);
 });
