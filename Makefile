@@ -115,8 +115,12 @@ compdb: ## write compile_commands.json
 	$(Q)scripts/compdb "$(CC) $(ALL_CFLAGS)" $(SRC) > compile_commands.json
 setup: ## install missing packages (apt, npm), check that they are patched
 	$(Q)scripts/setup
+install: INTO = $(or $(PREFIX),/usr/local)
 install: all ## install into $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(BIN) $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/spool
+	install -D -m 755 $(BIN) $(DESTDIR)$(INTO)/bin/spool
+	$(BIN) completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(INTO)/share/bash-completion/completions/spool
+	$(BIN) completion zsh | install -D -m 644 /dev/stdin $(DESTDIR)$(INTO)/share/zsh/site-functions/_spool
+	$(BIN) completion fish | install -D -m 644 /dev/stdin $(DESTDIR)$(INTO)/share/fish/vendor_completions.d/spool.fish
 clean: ## remove everything that was built
 	rm -rf build compile_commands.json
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check

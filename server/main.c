@@ -25,6 +25,7 @@ int main(int argc, char **argv)
 		cmd_doctor(),
 		cmd_config(),
 		cmd_help(),
+		cmd_completion(),
 		cmd_version(),
 		NULL,
 	};

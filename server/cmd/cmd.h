@@ -101,6 +101,7 @@ const struct command *cmd_doctor(void);
 const struct command *cmd_config(void);
 const struct command *cmd_upstream(void);
 const struct command *cmd_help(void);
+const struct command *cmd_completion(void);
 const struct command *cmd_version(void);
 
 #endif

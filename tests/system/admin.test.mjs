@@ -1,13 +1,14 @@
 // The commands that look after what is stored, over a running server.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
 import { command as spool, onTerminal } from "./command.mjs";
 import { Proxy, cutAfter } from "./proxy.mjs";
-import { ADMIN_KEY, Service, checkDense, each, tempDir, textOf, within } from "./service.mjs";
+import { ADMIN_KEY, Service, binary, checkDense, each, tempDir, textOf, within } from "./service.mjs";
 
 const QUICK = "sim?rate=0&tokens=3";
 const SLOW = "sim?rate=1&tokens=600";
@@ -332,4 +333,63 @@ test("an export replaces no file unasked and leaves none behind half", async () 
 	assert.equal(gunzipSync(readFileSync(`${dir}/none.gz`)).length, 0);
 	const full = await spool(["export", "--output", "/dev/full"], { env: envOf(stored) });
 	assert.notEqual(full.code, 0);
+});
+
+// --- completion ---
+
+const has = (program) => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+
+// What the shell offers for a line that ends where the cursor is.
+async function offered(shell, line, e = env) {
+	const file = `${tempDir()}/completion`;
+	const quote = (s) => `'${s.replaceAll("'", "'\\''")}'`;
+
+	writeFileSync(file, (await spool(["completion", shell])).out);
+	const words = line.split(" ");
+	const script = shell === "fish"
+		? `source ${file}; complete -C ${quote(line)} | cut -f1`
+		: `source ${file}; COMP_WORDS=(${words.map(quote).join(" ")}); COMP_CWORD=${words.length - 1}; _spool; printf '%s\\n' "\${COMPREPLY[@]}"`;
+	const bin = `${tempDir()}`;
+	symlinkSync(binary, `${bin}/spool`);
+	const { code, out, err } = await spool(shell === "bash" ? ["--norc", "-c", script] : ["-N", "-c", script],
+		{ program: shell, env: { ...e, PATH: `${bin}:${process.env.PATH}` } });
+
+	assert.equal(err, "");
+	assert.equal(code, 0);
+	return lines(out);
+}
+
+for (const shell of ["bash", "fish"])
+	test(`${shell} completes commands, options, words and ids`, { skip: !has(shell) }, async () => {
+		const id = await ended();
+
+		for (const command of ["serve", "ls", "export", "keys", "help"])
+			assert.ok((await offered(shell, "spool ")).includes(command), command);
+		assert.deepEqual(await offered(shell, "spool exp"), ["export"]);
+		assert.deepEqual((await offered(shell, "spool keys ")).sort(), ["create", "ls", "revoke", "rotate"]);
+		assert.deepEqual(await offered(shell, "spool ls --st"), ["--status"]);
+		assert.deepEqual(await offered(shell, "spool list --st"), ["--status"], "by an alias too");
+		assert.deepEqual((await offered(shell, "spool ls --status c")).sort(), ["cancelled", "completed"]);
+		assert.deepEqual(await offered(shell, "spool keys create --exp"), ["--expires"]);
+		assert.deepEqual((await offered(shell, "spool completion ")).sort(), ["bash", "fish", "zsh"]);
+		assert.deepEqual(await offered(shell, "spool help expo"), ["export"]);
+		assert.ok((await offered(shell, "spool show ")).includes(id));
+		assert.deepEqual(await offered(shell, "spool ls --limit "), []);
+	});
+
+test("every shell's completion parses, and another shell is refused", async () => {
+	for (const shell of ["bash", "zsh", "fish"]) {
+		const { code, out } = await spool(["completion", shell]);
+
+		assert.equal(code, 0);
+		assert.match(out, /--?l? ?status/);
+		if (has(shell)) {
+			const file = `${tempDir()}/completion`;
+
+			writeFileSync(file, out);
+			const parsed = await spool([...(shell === "zsh" ? ["-f"] : []), "-n", file], { program: shell });
+			assert.deepEqual([parsed.code, parsed.err], [0, ""], shell);
+		}
+	}
+	assert.equal((await spool(["completion", "tcsh"])).code, 2);
 });
