@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 
 import { command as spool, onTerminal } from "./command.mjs";
@@ -393,3 +394,47 @@ test("every shell's completion parses, and another shell is refused", async () =
 	}
 	assert.equal((await spool(["completion", "tcsh"])).code, 2);
 });
+
+// --- scripts ---
+
+for (const [script, wants] of [["fetch_completed.py", ["python3"]], ["fetch_completed.sh", ["curl", "jq"]]])
+	test(`${script} fetches what has completed, once, and goes on later`, { skip: !wants.every(has) }, async () => {
+		const own = await Service.start({ demo: true });
+		const dir = `${tempDir()}/out`;
+		const program = fileURLToPath(new URL(`../../scripts/${script}`, import.meta.url));
+		const fetch = async (e = {}) => {
+			const { code, err } = await spool([dir], { program, env: { ...envOf(own), ...e } });
+
+			assert.equal(code, 0, err);
+			return err;
+		};
+		const files = () => readdirSync(dir).filter((f) => f.endsWith(".json")).map((f) => f.slice(0, -5)).sort();
+		const ids = [];
+
+		for (let i = 0; i < 3; i++)
+			ids.push(await ended(own));
+		const late = await own.execute({ prompt: "x", model: "sim?rate=1&first_ms=0&tokens=600" });
+		ids.push(await ended(own, { model: "sim?rate=0&tokens=2500" }));
+		assert.match(await fetch(), /^4 fetched, 1 have not ended/);
+		assert.deepEqual(files(), ids);
+		const exported = lines((await spool(["export"], { env: envOf(own) })).out).map((l) => JSON.parse(l));
+		for (const one of exported)
+			assert.deepEqual(JSON.parse(readFileSync(`${dir}/${one.execution_id}.json`, "utf8")), one);
+
+		assert.match(await fetch(), /^0 fetched/);
+		// A file that is lost behind the cursor's reach is fetched again, others are not.
+		rmSync(`${dir}/${ids[3]}.json`);
+		const both = await Promise.all([fetch(), fetch()]);
+		assert.ok(both.some((said) => /^1 fetched/.test(said)));
+		assert.deepEqual(files(), ids);
+		await spool(["cancel", late], { env: envOf(own) });
+		ids.push(await ended(own));
+		assert.match(await fetch(), /^1 fetched, 0 have not ended/);
+		assert.deepEqual(files(), ids.sort());
+		assert.deepEqual(readdirSync(dir).filter((f) => !/\.json$|^\.cursor$/.test(f)), [], "nothing else is left");
+		const denied = await spool([dir], { program, env: { ...envOf(own), SPOOL_KEY: "nonsense" } });
+		assert.notEqual(denied.code, 0);
+		assert.match(denied.err, /401/);
+		assert.doesNotMatch(denied.err, /nonsense/);
+		await own.stop();
+	});
