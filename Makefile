@@ -116,8 +116,15 @@ compdb: ## write compile_commands.json
 setup: ## install missing packages (apt, npm), check that they are patched
 	$(Q)scripts/setup
 install: INTO = $(or $(PREFIX),/usr/local)
-install: all ## install into $(DESTDIR)$(PREFIX)
+man: all ## write the manual pages to build/man
+	$(Q)mkdir -p build/man
+	$(Q)$(BIN) help --man > build/man/spool.1
+	$(Q)for c in $$(sed -n 's/^\.BR spool\\-\([a-z]*\) .*/\1/p' build/man/spool.1); do \
+		$(BIN) help --man $$c > build/man/spool-$$c.1 || exit 1; done
+install: all man ## install into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BIN) $(DESTDIR)$(INTO)/bin/spool
+	install -d $(DESTDIR)$(INTO)/share/man/man1
+	install -m 644 build/man/*.1 $(DESTDIR)$(INTO)/share/man/man1
 	$(BIN) completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(INTO)/share/bash-completion/completions/spool
 	$(BIN) completion zsh | install -D -m 644 /dev/stdin $(DESTDIR)$(INTO)/share/zsh/site-functions/_spool
 	$(BIN) completion fish | install -D -m 644 /dev/stdin $(DESTDIR)$(INTO)/share/fish/vendor_completions.d/spool.fish
@@ -126,6 +133,6 @@ clean: ## remove everything that was built
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick lint format compdb setup install clean help
+.PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick lint format compdb setup man install clean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d)

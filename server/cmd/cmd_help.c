@@ -4,11 +4,25 @@
 #include "server/cmd/cmd.h"
 #include "server/cmd/help.h"
 
+static const struct option_spec options[] = {
+	{ .name = "man",
+	    .kind = OPTION_BOOL,
+	    .group = "Help",
+	    .help = "as a manual page in roff; a command's has its "
+		    "subcommands" },
+	{ .name = NULL },
+};
+
 static enum cmd_exit run(struct cmd *c)
 {
+	bool man = option_bool(c->options, "man");
 	const struct command *command;
 	char name[64];
 
+	if (c->n_operands == 0 && man) {
+		help_man_overview(stdout, c->commands);
+		return CMD_OK;
+	}
 	if (c->n_operands == 0) {
 		help_overview(stdout, c->commands);
 		return CMD_OK;
@@ -16,6 +30,16 @@ static enum cmd_exit run(struct cmd *c)
 	command = cmd_find(c->commands, c->operands[0]);
 	if (!command) {
 		cmd_unknown(c->commands, "", c->operands[0]);
+		return CMD_USAGE;
+	}
+	if (man && c->n_operands == 1) {
+		help_man_command(stdout, command);
+		return CMD_OK;
+	}
+	if (man) {
+		cmd_say("a subcommand is on its command's page: spool help "
+			"--man %s",
+		    command->name);
 		return CMD_USAGE;
 	}
 	snprintf(name, sizeof(name), "%s", command->name);
@@ -41,8 +65,10 @@ static const struct command command = {
 	.name = "help",
 	.group = "Help",
 	.summary = "say more about a command",
-	.usage = "[COMMAND [SUBCOMMAND]]",
-	.examples = "spool help serve\nspool help keys create\n",
+	.usage = "[--man] [COMMAND [SUBCOMMAND]]",
+	.examples = "spool help serve\nspool help keys create\n"
+		    "spool help --man export | man -l -\n",
+	.options = options,
 	.max_operands = 2,
 	.run = run,
 };

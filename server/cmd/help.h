@@ -13,6 +13,10 @@
 /* What spool is, its commands, its exit codes. */
 void help_overview(FILE *f, const struct command *const *commands);
 
+/* The same as manual pages in roff, spool(1) and spool-COMMAND(1). */
+void help_man_overview(FILE *f, const struct command *const *commands);
+void help_man_command(FILE *f, const struct command *command);
+
 /* Examples, options with environment, config key and default, exit codes. */
 void help_command(FILE *f, const struct command *command, const char *name);
 

@@ -438,3 +438,31 @@ for (const [script, wants] of [["fetch_completed.py", ["python3"]], ["fetch_comp
 		assert.doesNotMatch(denied.err, /nonsense/);
 		await own.stop();
 	});
+
+// --- manual pages ---
+
+test("every command has a manual page that roff takes without a word", async () => {
+	const overview = await spool(["help", "--man"]);
+	const names = [...overview.out.matchAll(/^\.BR spool\\-([a-z]+) \(1\)$/gm)].map((m) => m[1]);
+
+	assert.ok(names.length >= 15, names.join());
+	for (const name of ["", ...names]) {
+		const { code, out, err } = await spool(["help", "--man", ...(name ? [name] : [])]);
+
+		assert.deepEqual([code, err], [0, ""], name);
+		assert.match(out, /^\.TH spool/);
+		for (const exit of ["0", "1", "2", "3", "4", "5", "6", "7", "8", "124", "130"])
+			assert.match(out, new RegExp(`^\\.B ${exit}$`, "m"));
+		if (has("groff")) {
+			const page = await spool(["-man", "-Tutf8", "-K", "utf8", "-ww", "-P-c"], { program: "groff", input: out });
+
+			assert.deepEqual([page.code, page.err], [0, ""], name);
+		}
+	}
+	const { out } = await spool(["help", "--man", "export"]);
+	assert.match(out, /\\fB\\-O\\fR, \\fB\\-\\-output\\fR \\fIFILE\\fR/);
+	assert.match((await spool(["help", "--man", "keys"])).out, /^\.SH keys create$/m);
+	assert.match((await spool(["help", "--man", "serve"])).out, /Environment: \\fBSPOOL_LISTEN\\fR/);
+	assert.equal((await spool(["help", "--man", "keys", "ls"])).code, 2);
+	assert.equal((await spool(["help", "--man", "nonsense"])).code, 2);
+});
