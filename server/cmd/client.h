@@ -39,8 +39,8 @@ struct client_call {
 	int64_t wait_ms; /* the server may take this long to begin; added */
 	/*
 	 * Takes the body of a good answer as it comes, whatever its length,
-	 * instead of *ret, which is then NULL; false ends the call. Such a call is tried once, and
-	 * --timeout is then how long nothing may come. NULL: none.
+	 * instead of *ret, which is then NULL; false ends the call. Such a call
+	 * is tried once, and --timeout is how long nothing may come. NULL: none.
 	 */
 	bool (*on_data)(const char *data, size_t len, void *arg);
 	void *arg;
