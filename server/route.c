@@ -173,7 +173,7 @@ enum err route_find(enum http_method method, const char *path,
     char *allow, size_t allow_room)
 {
 	const char *short_path = callable_path(path, base_path);
-	const struct front *front = NULL;
+	bool found = false, literal = false;
 
 	if (method == HTTP_HEAD)
 		method = HTTP_GET;
@@ -189,14 +189,15 @@ enum err route_find(enum http_method method, const char *path,
 			return OK;
 		}
 		/* "export" is not an id of another route's. */
-		if (front && args->n > 0 && front != &front_callable)
+		if (literal && args->n > 0)
 			continue;
-		front = r->front;
+		found = true;
+		literal |= args->n == 0;
 		allow_add(allow, allow_room, http_method_name(r->method));
 		if (r->method == HTTP_GET)
 			allow_add(allow, allow_room, "HEAD");
 	}
-	return front ? ERR_DENIED : ERR_NOT_FOUND;
+	return found ? ERR_DENIED : ERR_NOT_FOUND;
 }
 
 const struct front *route_front_of(enum http_method method, const char *path)

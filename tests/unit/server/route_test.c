@@ -87,6 +87,13 @@ static void another_method_is_told_which_there_are(void **state)
 			     allow, sizeof(allow)),
 	    ERR_DENIED);
 	assert_string_equal(allow, "POST, GET, HEAD");
+	assert_int_equal(route_find(HTTP_PATCH, "/v1/prompts/greet", "", &r,
+			     &args, allow, sizeof(allow)),
+	    ERR_DENIED);
+	assert_string_equal(allow, "PUT, GET, HEAD, DELETE");
+	assert_int_equal(route_find(HTTP_DELETE, "/v1/executions/export", "",
+			     &r, &args, allow, sizeof(allow)),
+	    OK);
 	assert_int_equal(route_find(HTTP_GET, "/execute", "", &r, &args, allow,
 			     sizeof(allow)),
 	    ERR_DENIED);
