@@ -508,8 +508,11 @@ void http_conn_answered(struct http_conn *c)
 	http_request_fini(&c->x);
 	parse_http_init(&c->x.parse, opt->max_uri_bytes, opt->max_header_bytes);
 	http_conn_move(c, close ? HTTP_CONN_FLUSH : HTTP_CONN_IDLE);
-	if (!c->busy &&
-	    (close || c->eof || c->doomed || http_conn_ahead(c) > 0))
+	if (c->busy)
+		return;
+	/* A timer that fired while the request was held was not set again. */
+	http_conn_arm(c);
+	if (close || c->eof || c->doomed || http_conn_ahead(c) > 0)
 		http_conn_kick(c);
 }
 

@@ -814,6 +814,26 @@ static void a_stalled_reader_is_closed(void **state)
 	close(fd);
 }
 
+/* The timer that fired meanwhile must not have been the last. */
+static void a_client_that_was_held_for_long_is_idle_then(void **state)
+{
+	int fd = dial(&f);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	tell_text(fd, GET("/hold") "\r\n");
+	fixture_await(&f, &f.held, 1);
+	assert_int_equal(poll(&p, 1, 300), 0);
+	http_loop_wake(f.loop, f.number);
+	assert_true(hear(fd, &b, "woken"));
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(recv(fd, &(char){ 0 }, 1, 0), 0);
+	close(fd);
+	buf_fini(&b);
+}
+
 /* --- threads and ends --- */
 
 static void a_wake_from_another_thread_arrives(void **state)
@@ -1066,6 +1086,7 @@ int main(void)
 		WITH(start_hasty, slow_requests_are_closed),
 		WITH(start_hasty, a_dripping_client_is_closed),
 		WITH(start_hasty, a_stalled_reader_is_closed),
+		WITH(start_hasty, a_client_that_was_held_for_long_is_idle_then),
 		WITH(start, a_wake_from_another_thread_arrives),
 		WITH(start, mail_is_run_on_its_loop),
 		WITH(start, an_upgraded_connection_is_the_handlers),
