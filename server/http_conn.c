@@ -296,6 +296,19 @@ static void take_eof(struct http_conn *c)
 	}
 }
 
+/* With a full look-ahead libevent would call on_read() all the time. */
+static void rest_or_read(struct http_conn *c)
+{
+	bool rests = is_blind(c);
+
+	if (rests == c->rests)
+		return;
+	c->rests = rests;
+	if ((rests ? bufferevent_disable(c->bev, EV_READ)
+		   : bufferevent_enable(c->bev, EV_READ)) != 0)
+		c->doomed = true;
+}
+
 /* Turn the wheel as far as it goes, then settle what is left. */
 static void work(struct http_conn *c)
 {
@@ -310,6 +323,8 @@ static void work(struct http_conn *c)
 	if (c->eof && !c->queued && !c->doomed)
 		take_eof(c);
 	c->busy = false;
+	if (!c->doomed)
+		rest_or_read(c);
 	if (c->doomed)
 		http_conn_free(c);
 	else

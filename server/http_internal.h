@@ -93,6 +93,7 @@ struct http_conn {
 	uint32_t slot;
 	enum http_conn_state state;
 	bool queued, busy, doomed, eof, reset, want_ready;
+	bool rests;	  /* nothing is read: the look-ahead is full */
 	int64_t due_ms;	  /* when the state has lasted too long */
 	int64_t armed_ms; /* when the timer fires; HTTP_NEVER: not armed */
 	int64_t moved_ms; /* when the client was last seen to take bytes */

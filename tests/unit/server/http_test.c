@@ -1,5 +1,6 @@
 #include "tests/unit/server/http_fixture.h"
 
+#include <time.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <zlib.h>
@@ -668,6 +669,36 @@ static void a_reset_behind_unread_bytes_is_noticed(void **state)
 	leave_with_much_unread(reset_and_close);
 }
 
+/* Libevent calls again and again for a full buffer that may be read into. */
+static void bytes_behind_a_held_request_cost_no_time(void **state)
+{
+	static const char ask[] = GET("/?next") "\r\n";
+	static char junk[80 << 10];
+	const size_t n = sizeof(ask) - 1;
+	int fd = dial(&f);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	clock_t before;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 4 << 20);
+	tell_text(fd, GET("/hold") "\r\n");
+	fixture_await(&f, &f.held, 1);
+	for (size_t i = 0; i + sizeof(ask) <= sizeof(junk); i += n)
+		memcpy(junk + i, ask, n);
+	tell(fd, junk, (sizeof(junk) - 1) / n * n);
+	tell_text(fd, GET("/?last") CLOSE);
+	before = clock();
+	assert_int_equal(poll(&p, 1, 500), 0);
+	assert_true(clock() - before < CLOCKS_PER_SEC / 4);
+	/* And what was left in the socket is read in the end. */
+	http_loop_wake(f.loop, f.number);
+	assert_true(hear(fd, &b, NULL));
+	assert_holds(b.data, "\r\n\r\nlast");
+	close(fd);
+	buf_fini(&b);
+}
+
 static void a_half_closed_client_gets_its_answer(void **state)
 {
 	static const char *const path[] = { "/?now", "/later" };
@@ -1078,6 +1109,7 @@ int main(void)
 		WITH(start, a_reset_while_streaming_is_noticed),
 		WITH(start, a_close_behind_unread_bytes_is_noticed),
 		WITH(start, a_reset_behind_unread_bytes_is_noticed),
+		WITH(start, bytes_behind_a_held_request_cost_no_time),
 		WITH(start, a_half_closed_client_gets_its_answer),
 		WITH(start, a_half_closed_client_that_is_held_is_gone),
 		WITH(start, a_reader_that_does_not_read_costs_little),
