@@ -96,6 +96,9 @@ static enum err set_options(
 	DEFAULT(opt->max_header_bytes, 16 << 10);
 	DEFAULT(opt->max_uri_bytes, 8 << 10);
 	DEFAULT(opt->max_body_bytes, 1 << 20);
+	DEFAULT(opt->max_bodies_bytes, 256 << 20);
+	if (opt->max_bodies_bytes / 4 < opt->max_body_bytes)
+		opt->max_bodies_bytes = 4 * opt->max_body_bytes;
 	DEFAULT(opt->header_ms, 10000);
 	DEFAULT(opt->body_ms, 30000);
 	DEFAULT(opt->idle_ms, 30000);

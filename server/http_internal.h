@@ -57,6 +57,7 @@ struct http_exchange {
 	const char *query, *host;
 	const char *fields, *fields_end;
 	struct buf body;
+	size_t body_counted; /* of server->body_bytes */
 	struct http_note *notes;
 	const char *request_id, *origin, *traceparent;
 	char id_room[32];
@@ -181,6 +182,7 @@ struct http_server {
 	unsigned next_loop;
 	struct http_peers *peers; /* NULL: no ceiling per address */
 	_Atomic unsigned open;
+	_Atomic size_t body_bytes; /* held for bodies that are not small */
 	atomic_bool draining, stopping;
 };
 

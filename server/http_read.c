@@ -7,6 +7,9 @@
  * buffer, judged at the gate, and only then is a body read.
  */
 
+/* Up to here a body is not counted among all. */
+#define SMALL_BODY ((size_t)16 << 10)
+
 static const struct parse_http_refusal long_body = { 413, "body_too_large",
 	"the body is too large" };
 static const struct parse_http_refusal no_memory = { 503, "overloaded",
@@ -150,13 +153,27 @@ bool http_read_head(struct http_conn *c)
 	return true;
 }
 
+/* Bodies arrive before keys are looked at: all together have a ceiling. */
+static bool count_body(struct http_conn *c)
+{
+	struct http_server *s = c->loop->server;
+	struct http_exchange *x = &c->x;
+	size_t more = x->body.cap - x->body_counted;
+
+	if (x->body.cap <= SMALL_BODY || more == 0)
+		return true;
+	x->body_counted += more;
+	return atomic_fetch_add(&s->body_bytes, more) + more <=
+	       s->opt.max_bodies_bytes;
+}
+
 /* Move up to ${want} bytes of the body; false without memory. */
 static bool take_body(struct http_conn *c, size_t want)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	char *dst = buf_room(&c->x.body, want + 1);
 
-	if (dst == NULL)
+	if (dst == NULL || !count_body(c))
 		return false;
 	evbuffer_remove(in, dst, want);
 	c->x.body.len += want;
@@ -181,6 +198,8 @@ static enum parse_http_result read_chunks(struct http_conn *c)
 			return PARSE_HTTP_REFUSED;
 		r = parse_http_chunks(&c->chunks, data, n, &used, &body, &len);
 		buf_add(&c->x.body, body, len);
+		if (!count_body(c))
+			return PARSE_HTTP_REFUSED;
 		evbuffer_drain(in, used);
 		http_count(c->loop, HTTP_N_IN, used);
 	}

@@ -142,6 +142,8 @@ void http_request_fini(struct http_exchange *x)
 	struct http_note *note;
 
 	free(x->head);
+	if (x->body_counted > 0)
+		atomic_fetch_sub(&c->loop->server->body_bytes, x->body_counted);
 	buf_fini(&x->body);
 	buf_fini(&x->headers);
 	buf_fini(&x->timing);

@@ -219,6 +219,13 @@ static int start_small(void **state)
 	    (struct http_options){ .max_connections = 8, .max_per_ip = 2 });
 }
 
+static int start_narrow(void **state)
+{
+	(void)state;
+	return start_with((struct http_options){
+	    .max_body_bytes = 64 << 10, .max_bodies_bytes = 256 << 10 });
+}
+
 static int stop(void **state)
 {
 	(void)state;
@@ -845,6 +852,53 @@ static void a_stalled_reader_is_closed(void **state)
 	close(fd);
 }
 
+/* Nobody needs a key to send a body: many at once may not fill the memory. */
+static void bodies_have_a_ceiling_together(void **state)
+{
+	static const char head[] = "POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+				   "Content-Length: 65000\r\n\r\n";
+	static const char small[] = "POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+				    "Content-Length: 5\r\n" CLOSE "small";
+	static char part[60000];
+	int fds[16], refused = 0;
+	struct buf b;
+
+	(void)state;
+	memset(part, 'a', sizeof(part));
+	buf_init(&b, 1 << 20);
+	for (size_t i = 0; i < 16; i++) {
+		fds[i] = dial(&f);
+		tell_text(fds[i], head);
+		tell(fds[i], part, sizeof(part));
+	}
+	for (size_t i = 0; i < 16; i++) {
+		struct pollfd p = { .fd = fds[i], .events = POLLIN };
+
+		if (poll(&p, 1, 200) == 0)
+			continue;
+		refused++;
+		buf_reset(&b);
+		assert_true(hear(fds[i], &b, "\r\n\r\n"));
+		assert_int_equal(status_of(b.data), 503);
+	}
+	assert_in_range(refused, 8, 14);
+	assert_answer(small, 200, "small");
+	for (size_t i = 0; i < 16; i++)
+		close(fds[i]);
+	/* What they held is given back. */
+	while (open_now() > 0)
+		poll(NULL, 0, 1);
+	fds[0] = dial(&f);
+	tell_text(fds[0], head);
+	tell(fds[0], part, sizeof(part));
+	tell(fds[0], part, 5000);
+	buf_reset(&b);
+	assert_true(hear(fds[0], &b, "\r\n\r\n"));
+	assert_int_equal(status_of(b.data), 200);
+	close(fds[0]);
+	buf_fini(&b);
+}
+
 /* The timer that fired meanwhile must not have been the last. */
 static void a_client_that_was_held_for_long_is_idle_then(void **state)
 {
@@ -1125,6 +1179,7 @@ int main(void)
 		WITH(start, draining_closes_what_is_idle_and_ends_the_rest),
 		cmocka_unit_test(stopping_tells_every_open_exchange),
 		WITH(start, stopping_frees_what_was_read_ahead),
+		WITH(start_narrow, bodies_have_a_ceiling_together),
 		WITH(start_small, connections_have_a_ceiling_per_address),
 		cmocka_unit_test(bad_addresses_are_refused),
 	};
