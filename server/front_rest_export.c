@@ -38,6 +38,7 @@ struct export
 	enum phase phase;
 	struct page_query q;
 	uint64_t begin; /* of the text: behind the last reset */
+	bool deleted;	/* since it was listed: its line is not whole */
 	struct buf out;
 };
 
@@ -83,6 +84,7 @@ static void begin_record(struct export *x)
 	jsonout_array(&x->out);
 	x->q = (struct page_query){ 0, 1000, STEP_BYTES };
 	x->begin = 0;
+	x->deleted = false;
 	x->phase = PHASE_CHUNKS;
 }
 
@@ -108,7 +110,7 @@ static void write_chunks(struct export *x, const struct page *page)
 
 static void next_record(struct export *x)
 {
-	buf_puts(&x->out, "\"}\n");
+	buf_puts(&x->out, x->deleted ? "\",\"deleted\":true}\n" : "\"}\n");
 	x->phase = ++x->at < x->n ? PHASE_RECORD : PHASE_LIST;
 }
 
@@ -123,8 +125,10 @@ static enum err one_page(struct export *x, struct query *q)
 
 	page_init(&page);
 	e = query_page(q, &x->found[x->at].id, x->f.owner, &x->q, &page);
-	/* Deleted since it was listed: the line ends with what was read. */
-	if (e != OK && e != ERR_NOT_FOUND)
+	/* The line ends with what was read, and says that it is cut. */
+	if (e == ERR_NOT_FOUND)
+		x->deleted = true;
+	else if (e != OK)
 		goto out;
 	if (!text)
 		write_chunks(x, &page);
