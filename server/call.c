@@ -276,8 +276,7 @@ enum err call_text(struct call *call, const char *name, char *dst, size_t room)
 static bool read_time(const char *text, int64_t *ret_ms)
 {
 	struct tm tm = { 0 };
-	int n = 0, oh = 0, om = 0;
-	double fraction = 0;
+	int n = 0, oh = 0, om = 0, ms = 0;
 	char sign = 'Z';
 	int64_t at;
 
@@ -288,10 +287,9 @@ static bool read_time(const char *text, int64_t *ret_ms)
 		return false;
 	text += n;
 	if (*text == '.') {
-		char *end;
-
-		fraction = strtod(text, &end);
-		text = end;
+		/* Not strtod(): it knows exponents, and a locale's point. */
+		for (int unit = 100; *++text >= '0' && *text <= '9'; unit /= 10)
+			ms += unit * (*text - '0');
 	}
 	sign = *text++;
 	if (sign == '+' || sign == '-') {
@@ -307,7 +305,7 @@ static bool read_time(const char *text, int64_t *ret_ms)
 		return false;
 	at = (int64_t)timegm(&tm);
 	at -= (sign == '-' ? -1 : 1) * (oh * 3600 + om * 60);
-	*ret_ms = at * 1000 + (int64_t)(fraction * 1000);
+	*ret_ms = at * 1000 + ms;
 	return *ret_ms >= 0;
 }
 

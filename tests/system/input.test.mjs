@@ -128,6 +128,7 @@ const rest = [
 	bad("an unknown status in a list", "GET", "/v1/executions?status=happy"),
 	bad("a cursor that is none", "GET", "/v1/executions?after=nonsense"),
 	bad("a since that is no time", "GET", "/v1/executions?since=yesterday"),
+	bad("a since with an exponent", "GET", "/v1/executions?since=2026-01-02T03:04:05.1e3Z"),
 	bad("a bad escape", "GET", "/v1/executions?status=%zz"),
 
 	bad("poll: not JSON", "POST", "/v1/executions/poll", "nope", 400, "bad_json"),
