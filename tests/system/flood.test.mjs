@@ -11,7 +11,7 @@ const DRAIN_MS = 500;
 let sim, service;
 
 before(async () => {
-	sim = await Sim.start(["--rate", "0", "--first-ms", "0", "--tokens", "5000"]);
+	sim = await Sim.start(["--rate", "0", "--first-ms", "0", "--tokens", "100000"]);
 	service = await Service.start({ upstream: sim.url, args: ["--drain", `${DRAIN_MS}ms`] });
 });
 after(async () => {
