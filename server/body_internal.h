@@ -30,8 +30,6 @@ enum err body_text(const json_t *o, const char *const *names, const char **ret,
     struct problem *p);
 enum err body_int(const json_t *o, const char *const *names, int64_t min,
     int64_t max, int64_t *ret, struct problem *p);
-enum err body_bool(
-    const json_t *o, const char *const *names, bool *ret, struct problem *p);
 
 /* The member with one of ${names}; NULL when absent or null. */
 json_t *body_member(const json_t *o, const char *const *names);

@@ -36,7 +36,8 @@ enum err body_unknown(struct problem *p, const char *where, const char *name,
 
 	(void)snprintf(field, sizeof(field), "%s%s%.64s", where,
 	    where[0] ? "." : "", name);
-	if (near)
+	/* A name that is known elsewhere is no help here. */
+	if (near && strcmp(near, name) != 0)
 		return body_refuse(p, field,
 		    "%s is not known here; did you mean %s?", field, near);
 	return body_refuse(p, field, "%s is not known here", field);
@@ -164,20 +165,6 @@ enum err body_int(const json_t *o, const char *const *names, int64_t min,
 		return body_refuse(p, names[0], "%s must be from %lld to %lld",
 		    names[0], (long long)min, (long long)max);
 	*ret = n;
-	return OK;
-}
-
-enum err body_bool(
-    const json_t *o, const char *const *names, bool *ret, struct problem *p)
-{
-	json_t *v = body_member(o, names);
-
-	if (!v)
-		return OK;
-	if (!json_is_boolean(v))
-		return body_refuse(
-		    p, names[0], "%s must be true or false", names[0]);
-	*ret = json_is_true(v);
 	return OK;
 }
 

@@ -49,7 +49,7 @@ static void on_chunks(
 	http_reply_header(call->x, "Cache-Control",
 	    page_final(page) ? "private, max-age=31536000, immutable"
 			     : "no-store");
-	if (match && strstr(match, etag)) {
+	if (match && (strcmp(match, "*") == 0 || strstr(match, etag))) {
 		call_reply_empty(call, 304);
 		return;
 	}

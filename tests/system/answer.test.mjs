@@ -261,6 +261,7 @@ test("an unchanged page is 304, a changed one is not", async () => {
 	const same = await service.ask(route, { headers: { "If-None-Match": first.headers.etag } });
 	assert.equal(same.status, 304);
 	assert.equal(same.text, "");
+	assert.equal((await service.ask(route, { headers: { "If-None-Match": "*" } })).status, 304);
 	await sayAll(x, ["b"]);
 	await service.finish(id);
 	const changed = await service.ask(route, { headers: { "If-None-Match": first.headers.etag } });

@@ -275,3 +275,10 @@ test("flags that are wrong are refused with exit code 2 and a word about them", 
 		assert.doesNotMatch(output, /listening on/);
 	}
 });
+
+test("a member that belongs elsewhere is not suggested to itself", async () => {
+	const answer = await service.ask("/v1/prompts/p1", { method: "PUT", body: { prompt: "Hi" } });
+
+	assert.equal(answer.status, 400);
+	assert.match(answer.json.detail, /prompt is not known here$/);
+});
