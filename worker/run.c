@@ -85,11 +85,6 @@ const struct id *run_id(const struct run *r)
 	return &r->execution->id;
 }
 
-bool run_queued(const struct run *r)
-{
-	return r->state == RUN_QUEUED;
-}
-
 bool run_streaming(const struct run *r)
 {
 	return r->state == RUN_STREAMING;

@@ -56,8 +56,6 @@ void run_free(struct run *r);
 
 const struct id *run_id(const struct run *r);
 
-/* True while it waits for run_begin(). */
-bool run_queued(const struct run *r);
 bool run_streaming(const struct run *r);
 bool run_ended(const struct run *r);
 
