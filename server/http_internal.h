@@ -243,10 +243,16 @@ void http_conn_answered(struct http_conn *c);
 size_t http_conn_pending(const struct http_conn *c);
 /* What was read and not used, in bytes. */
 size_t http_conn_ahead(const struct http_conn *c);
-/* Set the timer for what is due next. */
-void http_conn_arm(struct http_conn *c);
 void http_conn_refuse(
     struct http_conn *c, const struct parse_http_refusal *why);
+
+/* http_due.c */
+/* Set the timer for what is due next. */
+void http_due_arm(struct http_conn *c);
+/* The timer fired: what is due now? May doom the connection. */
+void http_due_look(struct http_conn *c);
+/* True while bytes of the client may wait unseen in the kernel. */
+bool http_due_blind(const struct http_conn *c);
 
 /* http_read.c: false: there is nothing to do before more bytes come */
 bool http_read_head(struct http_conn *c); /* IDLE, HEAD */

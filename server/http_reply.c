@@ -274,7 +274,7 @@ void http_reply_pieces(
 	if (!queue_rest(c, iov, n, (size_t)sent, &owned))
 		c->doomed = true;
 	if (was_empty)
-		http_conn_arm(c);
+		http_due_arm(c);
 out:
 	if (c->doomed && !c->busy)
 		http_conn_kick(c);
