@@ -207,6 +207,15 @@ const struct front *route_front_of(enum http_method method, const char *path)
 	return &front_rest;
 }
 
+/* Is the ${i}-th pattern the first of its name in the table? */
+static bool is_new(const char *const *names, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(names[k], names[i]) == 0)
+			return false;
+	return true;
+}
+
 void route_names(const char *path, char *dst, size_t room)
 {
 	const char *names[N_ROUTES], *near;
@@ -226,7 +235,7 @@ void route_names(const char *path, char *dst, size_t room)
 	for (size_t i = 0; i < N_ROUTES; i++) {
 		bool v1 = strncmp(names[i], "/v1", 3) == 0;
 
-		if (v1 != rest || (i > 0 && !strcmp(names[i], names[i - 1])))
+		if (v1 != rest || !is_new(names, i))
 			continue;
 		if (used + strlen(names[i]) + 16 > room)
 			break;

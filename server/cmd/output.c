@@ -1,8 +1,10 @@
 #include "server/cmd/output.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 
@@ -133,9 +135,40 @@ void output_rows_add(struct output_rows *rows, const char *const *cells)
 	}
 }
 
+/*
+ * The columns that a terminal needs for ${text}; a control character is shown
+ * as four (see output_text()), what is no UTF-8 is counted a byte each.
+ */
+static size_t columns(const char *text)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+	mbstate_t state = { 0 };
+	size_t width = 0, left = strlen(text), n;
+	wchar_t c;
+
+	for (; left > 0; text += n, left -= n) {
+		n = mbrtowc(&c, text, left, &state);
+		if (n == (size_t)-1 || n == (size_t)-2) {
+			memset(&state, 0, sizeof(state));
+			n = 1;
+			width++;
+		} else {
+			width += wcwidth(c) >= 0	  ? (size_t)wcwidth(c)
+				 : c == '\n' || c == '\t' ? 1
+							  : 4;
+		}
+	}
+	if (utf8) {
+		uselocale(before);
+		freelocale(utf8);
+	}
+	return width;
+}
+
 static void put_cell(const char *text, size_t width, bool last)
 {
-	size_t len = text ? strlen(text) : 0, n;
+	size_t len = text ? strlen(text) : 0, n, shown;
 
 	for (size_t i = 0; i < len; i += n) {
 		n = strcspn(text + i, "\n\t");
@@ -146,12 +179,14 @@ static void put_cell(const char *text, size_t width, bool last)
 			n++;
 		}
 	}
-	if (last)
+	if (last) {
 		putchar('\n');
-	else if (!tty[0])
+	} else if (!tty[0]) {
 		putchar('\t');
-	else
-		printf("%*s", (int)(width > len ? width - len : 0) + 2, "");
+	} else {
+		shown = columns(text ? text : "");
+		printf("%*s", (int)(width > shown ? width - shown : 0) + 2, "");
+	}
 }
 
 bool output_rows_print(struct output_rows *rows, const char *const *heading)
@@ -160,13 +195,13 @@ bool output_rows_print(struct output_rows *rows, const char *const *heading)
 	size_t last = rows->n_columns - 1;
 
 	for (size_t c = 0; c < rows->n_columns; c++) {
-		if (strlen(heading[c]) > width[c])
-			width[c] = strlen(heading[c]);
+		if (columns(heading[c]) > width[c])
+			width[c] = columns(heading[c]);
 		for (size_t i = 0; i < rows->n; i++) {
 			const char *text = rows->row[i].cell[c];
 
-			if (text && strlen(text) > width[c])
-				width[c] = strlen(text);
+			if (text && columns(text) > width[c])
+				width[c] = columns(text);
 		}
 	}
 	if (tty[0] && !rows->headed) {

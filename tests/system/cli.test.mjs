@@ -1,36 +1,12 @@
 // The commands as a person and a script meet them: words, streams, exit codes.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { chmodSync, chownSync, closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import net from "node:net";
-import os from "node:os";
 import { after, before, test } from "node:test";
 
+import { command as spool, onTerminal } from "./command.mjs";
 import { ADMIN_KEY, Service, binary, tempDir, within } from "./service.mjs";
-
-// A command, its streams apart. `onOut` sees stdout so far, as it comes.
-function spool(args, { env = {}, input, onOut, cwd, stdout = "pipe" } = {}) {
-	const child = spawn(binary, args, {
-		cwd, env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env },
-		stdio: [input === undefined ? "ignore" : "pipe", stdout, "pipe"],
-	});
-	let out = "", err = "";
-
-	child.stdout?.setEncoding("utf8").on("data", (data) => {
-		out += data;
-		onOut?.(out, child);
-	});
-	child.stderr.setEncoding("utf8").on("data", (data) => { err += data; });
-	if (input !== undefined)
-		child.stdin.end(input);
-	return within(60_000, () => `spool ${args.join(" ")}\n${out}${err}`, new Promise((done) => {
-		child.on("close", (code, signal) => done({ code, signal, out, err }));
-	})).catch((error) => {
-		child.kill("SIGKILL");
-		throw error;
-	});
-}
 
 let service, env;
 
@@ -454,4 +430,16 @@ test("reads go on while answers end", async () => {
 	assert.equal(status, "completed");
 	assert.equal((await stopped).code, 0);
 	own.agent.destroy();
+});
+
+test("a table on a terminal stands in columns whatever its letters", async () => {
+	for (const label of ["plain", "größer", "日本"])
+		assert.equal((await spool(["keys", "create", label, "--owner", "columns"], { env })).code, 0);
+	const { out } = await onTerminal(["keys", "ls", "--color", "never"], { env });
+	const rows = out.split(/\r?\n/).filter((l) => l.includes("columns"));
+	// 日 and 本 are two columns wide each.
+	const shown = (text) => [...text].reduce((n, c) => n + (c >= "\u3000" ? 2 : 1), 0);
+
+	assert.equal(rows.length, 3, out);
+	assert.equal(new Set(rows.map((l) => shown(l.slice(0, l.indexOf("columns"))))).size, 1, out);
 });

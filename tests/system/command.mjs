@@ -9,16 +9,17 @@ import { binary, within } from "./service.mjs";
 const ENV = { PATH: process.env.PATH, HOME: os.tmpdir(), LC_ALL: "C.UTF-8" };
 
 // { code, signal, out, err }. `onOut` sees stdout so far, as it comes, and the
-// process, as `onSpawn` does; `program` runs another program than spool.
-export function command(args, { env = {}, input, onOut, onSpawn, cwd, program = binary } = {}) {
+// process, as `onSpawn` does; `program` runs another program than spool, `stdout`
+// is where its output goes instead.
+export function command(args, { env = {}, input, onOut, onSpawn, cwd, program = binary, stdout = "pipe" } = {}) {
 	const child = spawn(program, args, {
 		cwd, env: { ...ENV, ...env },
-		stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+		stdio: [input === undefined ? "ignore" : "pipe", stdout, "pipe"],
 	});
 	let out = "", err = "";
 
 	onSpawn?.(child);
-	child.stdout.setEncoding("utf8").on("data", (data) => {
+	child.stdout?.setEncoding("utf8").on("data", (data) => {
 		out += data;
 		onOut?.(out, child);
 	});

@@ -113,6 +113,10 @@ static void an_unknown_name_is_answered_with_known_ones(void **state)
 	route_names("/v1/zzzzzzzzzzzzzzz", names, sizeof(names));
 	assert_non_null(strstr(names, "/v1/executions"));
 	assert_null(strstr(names, "/get_chunks"));
+	/* Several methods, one name. */
+	assert_non_null(strstr(names, " /v1/executions,"));
+	assert_null(
+	    strstr(strstr(names, " /v1/executions,") + 1, " /v1/executions,"));
 }
 
 static void a_query_names_only_what_its_route_knows(void **state)
