@@ -22,6 +22,9 @@ struct create_job {
 	struct write_job job;
 	struct id key; /* of the caller, for its limit */
 	bool limited;
+	/* There is no room for a new one; an earlier one is told even so. */
+	bool refused;
+	struct problem refusal;
 	submit_done_fn *on_done;
 	struct submitted made;
 };
@@ -45,16 +48,17 @@ static void settle(struct write_job *job)
 	bool fresh = w->result == OK && !w->u.create.existed;
 
 	/* Under the id that was counted: an earlier one takes its place below. */
-	if (j->limited)
+	if (j->limited && !j->refused)
 		limit_opened(s->limit, &j->key, &j->made.id, fresh);
 	if (w->result == OK) {
 		j->made.id = w->u.create.execution->id;
 		j->made.status = w->u.create.execution->status;
 		j->made.existed = w->u.create.existed;
 	}
-	if (!fresh)
+	if (!fresh && !j->refused)
 		worker_release(s->o.worker);
-	else if (worker_submit(s->o.worker, &w->u.create.execution) != OK)
+	else if (fresh &&
+		 worker_submit(s->o.worker, &w->u.create.execution) != OK)
 		log_warn("submit", "left for next start", "err=stopped");
 	service_worker_done(s);
 }
@@ -65,6 +69,8 @@ static void create_done(struct write_job *job, struct call *call)
 
 	if (job->write.result == OK)
 		j->on_done(call, &j->made);
+	else if (j->refused && job->write.result == ERR_NOT_FOUND)
+		call_fail(call, &j->refusal);
 	else if (job->write.result == ERR_CONFLICT)
 		call_refuse(call, PROBLEM_IDEMPOTENCY_MISMATCH,
 		    "Idempotency-Key",
@@ -180,16 +186,18 @@ static void post(struct call *call, struct execution *execution,
 	struct worker *w = service_worker(s);
 	struct create_job *j = NULL;
 	struct problem p;
-	enum err e;
+	bool refused;
 
 	if (!w) {
 		problem_from_err(&p, ERR_STOPPED, NULL);
 		goto fail;
 	}
-	e = reserve(call, w, execution->model, &execution->id, &p);
-	if (e != OK)
+	refused = reserve(call, w, execution->model, &execution->id, &p) != OK;
+	if (refused && !execution->idempotency_key)
 		goto fail_worker;
 	j = calloc(1, sizeof(*j));
+	if (!j && refused)
+		goto fail_worker;
 	if (!j) {
 		problem_from_err(&p, ERR_NOMEM, NULL);
 		worker_release(w);
@@ -198,10 +206,14 @@ static void post(struct call *call, struct execution *execution,
 			    s->limit, &call->who.key, &execution->id, false);
 		goto fail_worker;
 	}
+	j->refused = refused;
+	if (refused)
+		j->refusal = p;
 	memcpy(execution->request_hash, hash, DIGEST_BYTES);
 	j->job.write.kind = WRITE_CREATE;
 	j->job.write.mail.bytes = sizeof(*j) + execution->request_len;
 	j->job.write.u.create.execution = execution;
+	j->job.write.u.create.only_existing = refused;
 	j->job.settle = settle;
 	j->job.done = create_done;
 	j->job.drop = create_drop;

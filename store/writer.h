@@ -62,13 +62,16 @@ struct write {
 		 * Takes execution (row 0, status queued). Result OK: stored and
 		 * in the tail, ->row set. existed true: the owner had used this
 		 * idempotency key for the same request; execution is then that
-		 * earlier one (id, status; nothing was written).
+		 * earlier one (id, status; nothing was written). With
+		 * only_existing nothing is made: ERR_NOT_FOUND when the owner
+		 * has not used the key.
 		 * Fails: ERR_CONFLICT, the key was used for another request;
 		 * ERR_FULL; ERR_IO. Execution stays in the write in each case
 		 * and on_done frees or passes it on.
 		 */
 		struct {
 			struct execution *execution;
+			bool only_existing;
 			bool existed;
 		} create;
 		/*

@@ -52,7 +52,11 @@ static enum err find_earlier(struct writer *w, struct write *x)
 	if (e->idempotency_key != NULL)
 		rc = w->store->engine->execution_by_key(
 		    w->store->db, e->owner, e->idempotency_key, &earlier);
-	if (rc == ERR_NOT_FOUND) {
+	if (rc == ERR_NOT_FOUND && x->u.create.only_existing) {
+		x->result = ERR_NOT_FOUND;
+		err_why(&x->why, "this idempotency key was not used yet");
+		rc = OK;
+	} else if (rc == ERR_NOT_FOUND) {
 		x->result = ERR_CONFLICT;
 		err_why(&x->why, "an execution with this id is there already");
 		rc = OK;
@@ -80,6 +84,8 @@ static enum err apply_create(struct writer *w, struct write *x)
 
 	ASSERT(e->row == 0 && e->status == EXECUTION_QUEUED);
 	x->u.create.existed = false;
+	if (x->u.create.only_existing)
+		return find_earlier(w, x);
 	rc = w->store->engine->execution_insert(w->store->db, e);
 	if (rc == ERR_CONFLICT)
 		return find_earlier(w, x);

@@ -116,4 +116,15 @@ test("asking again with an Idempotency-Key opens nothing more", async () => {
 		await service.execute("x", { key });
 	const refused = await service.ask("/v1/executions", { key, body: { prompt: "one more" } });
 	assert.equal(refused.json.code, "too_many_open", refused.text);
+	// At the limit an earlier one is told as ever, and a new key is refused.
+	const replay = await again();
+	assert.equal(replay.status, 200, replay.text);
+	assert.equal(replay.json.execution_id, first.json.execution_id);
+	const other = await service.ask("/v1/executions", { key, body: { prompt: "another" },
+		headers: { "Idempotency-Key": "careful-1" } });
+	assert.equal(other.json.code, "idempotency_mismatch", other.text);
+	const fresh = await service.ask("/v1/executions", { key, body: { prompt: "once" },
+		headers: { "Idempotency-Key": "careful-2" } });
+	assert.equal(fresh.status, 429, fresh.text);
+	assert.equal(fresh.json.code, "too_many_open");
 });

@@ -166,6 +166,28 @@ static void an_idempotency_key_makes_one_execution(void **state)
 		job_fini(&job[i]);
 }
 
+static void asking_for_an_earlier_one_alone_makes_none(void **state)
+{
+	struct place *p = *state;
+	struct job job[3];
+
+	for (int i = 0; i < 3; i++) {
+		job_init(&job[i], WRITE_CREATE);
+		job[i].write.u.create.execution =
+		    some_execution("ada", "key", "body");
+		job[i].write.u.create.only_existing = i != 1;
+	}
+	assert_int_equal(job_run(&job[0], p->store), ERR_NOT_FOUND);
+	assert_int_equal(job_run(&job[1], p->store), OK);
+	assert_int_equal(job_run(&job[2], p->store), OK);
+	assert_false(job[1].write.u.create.existed);
+	assert_true(job[2].write.u.create.existed);
+	assert_true(id_equal(&job[2].write.u.create.execution->id,
+	    &job[1].write.u.create.execution->id));
+	for (int i = 0; i < 3; i++)
+		job_fini(&job[i]);
+}
+
 static enum err delete (
     struct store *store, const struct id *id, const char *owner) {
 	struct job job; enum err rc;
@@ -595,6 +617,7 @@ int main(void)
 		TEST(chunks_get_dense_indices_and_one_end),
 		TEST(records_for_nobody_are_dropped),
 		TEST(an_idempotency_key_makes_one_execution),
+		TEST(asking_for_an_earlier_one_alone_makes_none),
 		TEST(only_ones_own_ended_execution_can_be_deleted),
 		TEST(prompts_count_their_versions),
 		TEST(closing_commits_and_answers_everything),
