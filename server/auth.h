@@ -19,6 +19,9 @@ struct principal {
 	char owner[KEY_NAME_BYTES];
 	unsigned scopes; /* KEY_… */
 	struct id key;	 /* all zero: no key was needed */
+	/* A ticket's: good for this execution alone (ticket.h). */
+	bool bound;
+	struct id execution;
 };
 
 /*

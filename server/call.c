@@ -217,7 +217,9 @@ const char *call_filter(const struct call *call)
 
 enum err call_id(struct call *call, struct id *ret)
 {
-	if (id_parse(call->args.arg[0].text, call->args.arg[0].len, ret) == OK)
+	if (id_parse(call->args.arg[0].text, call->args.arg[0].len, ret) ==
+		OK &&
+	    (!call->who.bound || id_equal(ret, &call->who.execution)))
 		return OK;
 	call_fail_err(call, ERR_NOT_FOUND, NULL);
 	return ERR_NOT_FOUND;

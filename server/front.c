@@ -6,6 +6,7 @@ static const struct front *const all[] = {
 	&front_rest,
 	&front_callable,
 	&front_ops,
+	&front_sse,
 	NULL,
 };
 

@@ -29,9 +29,11 @@ struct front {
 	    struct buf *b, const struct problem *p, const char *instance);
 	int (*problem_status)(const struct problem *p);
 	/*
-	 * Optional: a request with Accept: text/event-stream is answered as
-	 * events; each of these appends one whole event.
+	 * Its clients see nothing but events once they asked for them: a
+	 * request with Accept: text/event-stream is refused by one, too.
 	 */
+	bool events_only;
+	/* Optional: what streams; each appends one whole event. */
 	void (*event_chunk)(struct buf *b, const struct chunk *c);
 	void (*event_result)(struct buf *b, const struct page *last);
 	void (*event_problem)(struct buf *b, const struct problem *p);
@@ -40,6 +42,7 @@ struct front {
 extern const struct front front_rest;
 extern const struct front front_callable;
 extern const struct front front_ops;
+extern const struct front front_sse;
 
 /* All of them, NULL-terminated. */
 const struct front *const *front_all(void);

@@ -52,6 +52,7 @@ const struct front front_callable = {
 	.problem_type = "application/json",
 	.problem = problem_result,
 	.problem_status = status,
+	.events_only = true,
 	.event_chunk = event_chunk,
 	.event_result = event_result,
 	.event_problem = event_problem,

@@ -6,6 +6,7 @@
 
 #include "server/body.h"
 #include "server/cancel.h"
+#include "server/events.h"
 #include "server/front_callable_args.h"
 #include "server/front_handlers.h"
 #include "server/reader.h"
@@ -53,86 +54,12 @@ static bool read_poll(struct call *call, struct callable_poll *ret)
 	return e == OK;
 }
 
-/* --- the streaming form: chunks as messages, the head as result --- */
-
-struct follow {
-	struct reader reader;
-	bool reading;
-	bool ended;
-};
-
-static void follow_drop(void *state)
-{
-	reader_close(&((struct follow *)state)->reader);
-}
-
-static void follow_more(struct call *call)
-{
-	struct follow *f = call->state;
-
-	if (f->reading)
-		return;
-	if (f->ended) {
-		call_end(call);
-		return;
-	}
-	f->reading = true;
-	reader_read(&f->reader, READER_NEWS, PING_MS);
-}
-
-static void on_follow(
-    struct reader *r, enum err e, const struct why *why, struct page *page)
-{
-	struct follow *f = (struct follow *)r;
-	struct call *call = r->call;
-	struct page_cursor at = { 0 };
-	struct chunk c;
-	struct buf b;
-
-	f->reading = false;
-	if (e != OK) {
-		call_fail_err(call, e, why);
-		return;
-	}
-	buf_init(&b, WRITE_PAGE_MAX_BYTES);
-	while (page_each(page, &at, &c))
-		call->front->event_chunk(&b, &c);
-	if (page_final(page)) {
-		call->front->event_result(&b, page);
-		f->ended = true;
-	} else if (page->n == 0) {
-		buf_puts(&b, ": ping\n\n");
-	}
-	if (buf_state(&b) != OK) {
-		buf_fini(&b);
-		call_fail_err(call, ERR_NOMEM, NULL);
-		return;
-	}
-	r->q.from = page_next(page);
-	/* The stream begins with the first page: before it, ids can be wrong. */
-	if (!call->started) {
-		http_reply_header(call->x, "Cache-Control", "no-cache");
-		http_reply_header(call->x, "X-Accel-Buffering", "no");
-		call->on_ready = follow_more;
-		call_stream(call, 200, "text/event-stream");
-	}
-	(void)http_stream_write(call->x, b.data, b.len);
-	buf_fini(&b);
-}
-
+/* The streaming form: chunks as messages, the head as result. */
 static void follow_start(struct call *call, const struct id *id, uint64_t from)
 {
-	struct follow *f = call_state(call, sizeof(*f), follow_drop);
-
-	if (!f) {
-		call_fail_err(call, ERR_NOMEM, NULL);
-		return;
-	}
-	reader_init(&f->reader, call, id, on_follow);
-	f->reader.q.from = from;
-	f->reading = true;
-	/* The first look does not wait: headers leave at once. */
-	reader_read(&f->reader, READER_NOW, 0);
+	events_start(call, id,
+	    &(struct events_options){
+		.from = from, .ping_ms = PING_MS, .wait_ms = EVENTS_FOR_EVER });
 }
 
 /* --- get_execution_chunks --- */

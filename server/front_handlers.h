@@ -26,6 +26,10 @@ void front_rest_chunks(struct call *call);
 void front_rest_text(struct call *call);
 void front_rest_cancel(struct call *call);
 
+/* front_sse.c */
+void front_sse_events(struct call *call);
+void front_sse_ticket(struct call *call);
+
 /* front_rest_poll.c, front_rest_export.c */
 void front_rest_poll(struct call *call);
 void front_rest_export(struct call *call);

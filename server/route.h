@@ -11,6 +11,7 @@
 #ifndef SERVER_ROUTE_H
 #define SERVER_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/front.h"
@@ -38,6 +39,7 @@ struct route {
 	const char *what;
 	/* What its query may name: "limit after"; NULL: any is passed over. */
 	const char *query;
+	bool tickets; /* a ticket may stand for the key (ticket.h) */
 };
 
 /* What stood for {name}, in order; lent from the path. */

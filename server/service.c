@@ -9,6 +9,7 @@
 #include "server/read_pool.h"
 #include "server/route.h"
 #include "server/service_internal.h"
+#include "server/ticket.h"
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
@@ -87,6 +88,9 @@ enum err service_new(const struct service_options *options,
 		.is_open = is_open,
 		.arg = s };
 	e = limit_new(&limit, &s->limit);
+	if (e != OK)
+		goto out;
+	e = ticket_table_new(&s->tickets);
 	if (e != OK)
 		goto out;
 	e = read_pool_new(s, s->o.read_threads, &s->reads, why);
@@ -194,17 +198,45 @@ static bool within_rate(struct call *call)
 	return false;
 }
 
+/* Does it come with a ticket, where one is taken? *${ret_spent}: in vain. */
+static bool by_ticket(struct call *call, bool *ret_spent)
+{
+	char text[TICKET_TEXT];
+	enum err e;
+
+	if (!call->route->tickets || http_header(call->x, "Authorization") ||
+	    http_header(call->x, "X-API-Key"))
+		return false;
+	e = http_query_value(call->x, "ticket", text, sizeof(text));
+	if (e == ERR_NOT_FOUND)
+		return false;
+	if (e == OK)
+		e = ticket_take(
+		    call->service->tickets, text, clock_mono_ms(), &call->who);
+	*ret_spent = e != OK;
+	return true;
+}
+
 /* Who asks, and may they? False: answered, or held back. */
 static bool admit(struct call *call)
 {
 	const struct route *route = call->route;
 	struct service *s = call->service;
 	struct problem p;
+	bool spent = false;
 
 	if (route->scope == 0)
 		return true;
 	if (!s->o.require_keys) {
 		auth_local(&call->who);
+	} else if (by_ticket(call, &spent)) {
+		if (spent) {
+			call_refuse(call, PROBLEM_UNAUTHENTICATED, "ticket",
+			    "the ticket is unknown, spent or older than %d s; "
+			    "get a new one",
+			    TICKET_MS / 1000);
+			return false;
+		}
 	} else if (auth_check(http_header(call->x, "Authorization"),
 		       http_header(call->x, "X-API-Key"), find_key, s,
 		       &call->who, &p) != OK) {
@@ -259,7 +291,7 @@ static bool asks_for_events(const struct call *call)
 {
 	const char *accept = http_header(call->x, "Accept");
 
-	return call->front->event_problem && accept &&
+	return call->front->events_only && accept &&
 	       strcmp(accept, "text/event-stream") == 0;
 }
 
@@ -378,6 +410,7 @@ void service_free(struct service *s)
 	pthread_mutex_unlock(&s->lock);
 	read_pool_free(s->reads);
 	limit_free(s->limit);
+	ticket_table_free(s->tickets);
 	free(s->base_path);
 	pthread_cond_destroy(&s->quiet);
 	pthread_mutex_destroy(&s->lock);

@@ -14,11 +14,13 @@
 
 struct limit;
 struct read_pool;
+struct tickets;
 
 struct service {
 	struct service_options o;
 	char *base_path;
 	struct limit *limit;
+	struct tickets *tickets;
 	struct read_pool *reads;
 	int64_t started_ms; /* mono */
 	atomic_bool draining;
