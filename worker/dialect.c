@@ -11,6 +11,7 @@
 
 #define MAX_URL_BYTES ((size_t)8 << 10)
 #define MAX_HEADER_BYTES ((size_t)32 << 10)
+#define MAX_WARNING_BYTES ((size_t)4 << 10)
 
 /* All drivers: a new one is one line in each table. */
 static const struct dialect *const dialects[] = { &dialect_openai };
@@ -84,6 +85,7 @@ void dialect_request_init(struct dialect_request *r)
 	buf_init(&r->url, MAX_URL_BYTES);
 	buf_init(&r->body, DIALECT_MAX_BODY_BYTES);
 	buf_init(&r->headers, MAX_HEADER_BYTES);
+	buf_init(&r->warnings, MAX_WARNING_BYTES);
 }
 
 void dialect_request_fini(struct dialect_request *r)
@@ -93,6 +95,7 @@ void dialect_request_fini(struct dialect_request *r)
 	buf_fini(&r->url);
 	buf_fini(&r->body);
 	buf_fini(&r->headers);
+	buf_fini(&r->warnings);
 }
 
 /* True when a control byte in ${s} would end a header or split a request. */

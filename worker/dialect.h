@@ -173,14 +173,20 @@ struct dialect_request {
 	struct buf url, body;
 	struct buf
 	    headers; /* "Name: value\n" lines, no CR; the key is among them */
+	/*
+	 * What was not sent as it was asked: a JSON array of {"field","message"}
+	 * objects; empty: nothing.
+	 */
+	struct buf warnings;
 };
 void dialect_request_init(struct dialect_request *r);
 void dialect_request_fini(struct dialect_request *r);
 
 /*
  * Turn the normalised request (store/request.h) of ${len} bytes into what this
- * dialect sends to ${target}. Fails: ERR_INPUT and ${why} names the member that
- * cannot be expressed; ERR_NOMEM.
+ * dialect sends to ${target}, with warnings of what only tunes the answer and
+ * cannot be expressed. Fails: ERR_INPUT and ${why} names the member that cannot be
+ * done without; ERR_NOMEM.
  */
 MUST_CHECK enum err dialect_build(const struct dialect *d, const char *request,
     size_t len, const struct dialect_target *target,
