@@ -1,5 +1,6 @@
 #include "worker/answer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/base/utf8.h"
@@ -39,12 +40,14 @@ void answer_init(struct answer *a, dialect_sink_fn *sink, void *arg)
 {
 	*a = (struct answer){ .sink = sink, .arg = arg };
 	a->usage = answer_usage_none();
+	buf_init(&a->message, ANSWER_MAX_MESSAGE);
 	tool_calls_init(&a->calls, on_tool, a);
 }
 
 void answer_fini(struct answer *a)
 {
 	tool_calls_fini(&a->calls);
+	buf_fini(&a->message);
 }
 
 void answer_ping(struct answer *a)
@@ -77,18 +80,63 @@ void answer_text(struct answer *a, enum event_kind kind, struct text t)
 	emit(a, &(struct event){ .kind = kind, .text = t });
 }
 
-void answer_tool(struct answer *a, const struct tool_calls_fragment *f)
+/* A call could not be taken in. */
+static void check(struct answer *a, enum err err)
 {
-	enum err err;
-
-	if (a->done)
-		return;
-	err = tool_calls_add(&a->calls, f);
 	if (err != OK)
 		answer_fail_err(a, err);
 }
 
-void answer_reason(struct answer *a, struct text reason, struct text native)
+void answer_tool(struct answer *a, const struct tool_calls_fragment *f)
+{
+	if (!a->done)
+		check(a, tool_calls_add(&a->calls, f));
+}
+
+/* With its arguments; {} and nothing are the same. */
+static void take_call(struct answer *a, struct tool_calls_fragment *f,
+    const json_t *arguments,
+    enum err take(struct tool_calls *c, const struct tool_calls_fragment *f))
+{
+	char *made = NULL;
+	enum err err = OK;
+
+	if (a->done)
+		return;
+	if (!json_is_object(arguments) || json_object_size(arguments) > 0)
+		err = tool_calls_arguments(arguments, &f->arguments, &made);
+	if (err == OK)
+		err = take(&a->calls, f);
+	check(a, err);
+	free(made);
+}
+
+void answer_tool_whole(
+    struct answer *a, struct text id, struct text name, const json_t *arguments)
+{
+	struct tool_calls_fragment f = { .id = id, .name = name };
+
+	take_call(a, &f, arguments, tool_calls_whole);
+}
+
+void answer_tool_open(struct answer *a, int64_t index, struct text id,
+    struct text name, const json_t *input)
+{
+	struct tool_calls_fragment f = {
+		.has_index = true, .index = index, .id = id, .name = name
+	};
+
+	take_call(a, &f, input, tool_calls_open);
+}
+
+void answer_tool_close(struct answer *a, int64_t index)
+{
+	if (!a->done)
+		check(a, tool_calls_close(&a->calls, index));
+}
+
+void answer_reason(struct answer *a, struct text reason, struct text native,
+    struct text message)
 {
 	struct finish f;
 
@@ -106,6 +154,19 @@ void answer_reason(struct answer *a, struct text reason, struct text native)
 	if (native.len > sizeof(a->native))
 		a->native_len = utf8_cut(native.s, sizeof(a->native));
 	memcpy(a->native, native.s, a->native_len);
+	buf_reset(&a->message);
+	if (message.len > ANSWER_MAX_MESSAGE)
+		message.len = utf8_cut(message.s, ANSWER_MAX_MESSAGE);
+	if (f.fails)
+		buf_add(&a->message, message.s, message.len);
+}
+
+void answer_stop(struct answer *a)
+{
+	a->has_reason = true;
+	a->reason = FINISH_STOP;
+	a->reason_fails = false;
+	a->native_len = 0;
 }
 
 static void tell_usage(struct answer *a)
@@ -181,6 +242,9 @@ static void finish(struct answer *a)
 			.retry_after_ms = -1 };
 
 		held.message = held.code;
+		if (buf_state(&a->message) == OK && a->message.len > 0)
+			held.message =
+			    (struct text){ a->message.data, a->message.len };
 		answer_fail(a, &held);
 		return;
 	}
@@ -192,7 +256,7 @@ static void finish(struct answer *a)
 	tell_usage(a);
 	if (!a->has_reason)
 		e.reason = FINISH_UNKNOWN;
-	else
+	else if (a->native_len > 0)
 		e.native = (struct text){ a->native, a->native_len };
 	if (e.reason == FINISH_STOP && a->has_reason && a->calls.n > 0)
 		e.reason = FINISH_TOOL_CALLS;

@@ -14,8 +14,9 @@
 #include "worker/dialect.h"
 #include "worker/tool_calls.h"
 
-/* A longer native reason is cut. */
+/* A longer native reason, or its message, is cut. */
 #define ANSWER_MAX_REASON 256
+#define ANSWER_MAX_MESSAGE ((size_t)4 << 10)
 
 struct answer {
 	dialect_sink_fn *sink;
@@ -29,6 +30,7 @@ struct answer {
 	enum error_kind reason_kind;
 	char native[ANSWER_MAX_REASON];
 	size_t native_len;
+	struct buf message; /* of a reason that fails; empty: none */
 };
 
 void answer_init(struct answer *a, dialect_sink_fn *sink, void *arg);
@@ -46,14 +48,27 @@ void answer_start(
 /* EVENT_TEXT, EVENT_REASONING or EVENT_REFUSAL; nothing when ${t} is empty. */
 void answer_text(struct answer *a, enum event_kind kind, struct text t);
 
-/* A fragment of a function call. */
+/*
+ * A fragment of a function call. A whole one. The beginning of one, whose
+ * fragments have ${index}, with ${input} in case none come; and its end.
+ */
 void answer_tool(struct answer *a, const struct tool_calls_fragment *f);
+void answer_tool_whole(struct answer *a, struct text id, struct text name,
+    const json_t *arguments);
+void answer_tool_open(struct answer *a, int64_t index, struct text id,
+    struct text name, const json_t *input);
+void answer_tool_close(struct answer *a, int64_t index);
 
 /*
  * The model stopped because of ${reason}; the provider's own word for it is
- * ${native}. Replaces what was said before; nothing when ${reason} is empty.
+ * ${native}, and where it is a failure, ${message} says more. Replaces what was
+ * said before; nothing when ${reason} is empty.
  */
-void answer_reason(struct answer *a, struct text reason, struct text native);
+void answer_reason(struct answer *a, struct text reason, struct text native,
+    struct text message);
+
+/* The model stopped, and nobody said why. */
+void answer_stop(struct answer *a);
 
 /* The end, told by the dialect's marker; or the body just ended. */
 void answer_marker(struct answer *a);

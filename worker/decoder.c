@@ -4,6 +4,8 @@
  */
 #include "worker/dialect.h"
 
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +14,7 @@
 #include "worker/driver.h"
 #include "worker/error_class.h"
 #include "worker/json_in.h"
+#include "worker/parse_ndjson.h"
 #include "worker/parse_sse.h"
 
 enum mode {
@@ -25,10 +28,14 @@ struct decoder {
 	const struct dialect *dialect;
 	enum mode mode;
 	struct answer answer;
-	struct parse_sse sse; /* MODE_STREAM */
-	struct buf body;      /* MODE_WHOLE, MODE_REFUSED */
+	union {
+		struct parse_sse sse;
+		struct parse_ndjson ndjson;
+	} stream;	 /* by the dialect's framing */
+	struct buf body; /* MODE_WHOLE, MODE_REFUSED */
 	int status;
 	char *retry_after, *retry_after_ms, *should_retry, *date;
+	alignas(max_align_t) unsigned char state[]; /* the driver's */
 };
 
 static struct text trim(struct text t)
@@ -73,11 +80,11 @@ static void on_frame(
     struct decoder *d, const json_t *frame, struct text name, bool whole)
 {
 	if (error_class_is_error(frame, name)) {
-		d->dialect->usage(frame, &d->answer.usage);
+		d->dialect->usage(d->state, frame, &d->answer.usage);
 		fail(d, frame, (struct text){ NULL, 0 }, false);
 		return;
 	}
-	d->dialect->frame(&d->answer, frame, whole);
+	d->dialect->frame(&d->answer, d->state, frame, whole);
 }
 
 /* A parsed value: a frame, an array of frames, or nothing of interest. */
@@ -99,14 +106,14 @@ static void on_value(
 		fail(d, v, (struct text){ NULL, 0 }, false);
 }
 
-/* The text of one event; ${cut}: the stream ended before the event did. */
+/* The text of one frame; ${cut}: the stream ended before the frame did. */
 static void on_payload(
     struct decoder *d, struct text name, struct text data, bool cut)
 {
 	json_t *v = NULL;
 	enum err err;
 
-	if (is(trim(data), "[DONE]")) {
+	if (d->dialect->framing == DIALECT_SSE && is(trim(data), "[DONE]")) {
 		answer_marker(&d->answer);
 		return;
 	}
@@ -143,6 +150,53 @@ static bool on_sse(void *arg, const struct parse_sse_event *e)
 	return !d->answer.done;
 }
 
+static bool on_line(void *arg, struct text line, bool cut)
+{
+	struct decoder *d = arg;
+
+	on_payload(d, (struct text){ NULL, 0 }, line, cut);
+	return !d->answer.done;
+}
+
+/* --- the stream, however it is framed --- */
+
+static bool is_ndjson(const struct decoder *d)
+{
+	return d->dialect->framing == DIALECT_NDJSON;
+}
+
+static void stream_init(struct decoder *d)
+{
+	if (is_ndjson(d))
+		parse_ndjson_init(
+		    &d->stream.ndjson, DIALECT_MAX_LINE_BYTES, on_line, d);
+	else
+		parse_sse_init(
+		    &d->stream.sse, DIALECT_MAX_LINE_BYTES, on_sse, d);
+}
+
+static void stream_fini(struct decoder *d)
+{
+	if (is_ndjson(d))
+		parse_ndjson_fini(&d->stream.ndjson);
+	else
+		parse_sse_fini(&d->stream.sse);
+}
+
+static enum err stream_feed(struct decoder *d, const char *bytes, size_t len)
+{
+	return is_ndjson(d) ? parse_ndjson_feed(&d->stream.ndjson, bytes, len)
+			    : parse_sse_feed(&d->stream.sse, bytes, len);
+}
+
+static enum err stream_end(struct decoder *d)
+{
+	return is_ndjson(d) ? parse_ndjson_end(&d->stream.ndjson)
+			    : parse_sse_end(&d->stream.sse);
+}
+
+/* --- bodies that are no streams --- */
+
 static struct text body_text(const struct decoder *d)
 {
 	struct text t = { d->body.data, d->body.len };
@@ -152,6 +206,47 @@ static struct text body_text(const struct decoder *d)
 		t.len -= 3;
 	}
 	return t;
+}
+
+static bool has_content(const struct decoder *d, const json_t *v)
+{
+	const char *member = d->dialect->content_member;
+
+	return member != NULL && json_object_get(v, member) != NULL;
+}
+
+/*
+ * A line of a stream that was announced as one value. What is no JSON breaks
+ * it off: nobody promised lines.
+ */
+static bool on_whole_line(void *arg, struct text line, bool cut)
+{
+	struct decoder *d = arg;
+	json_t *v = NULL;
+	enum err err = json_in_parse(line.s, line.len, &v);
+
+	(void)cut;
+	if (err == OK)
+		on_value(d, v, (struct text){ NULL, 0 }, false);
+	else if (err != ERR_INPUT)
+		answer_fail_err(&d->answer, err);
+	json_decref(v);
+	return err == OK && !d->answer.done;
+}
+
+static void on_whole_lines(struct decoder *d, struct text t)
+{
+	struct parse_ndjson lines;
+	enum err err;
+
+	parse_ndjson_init(&lines, DIALECT_MAX_BODY_BYTES, on_whole_line, d);
+	err = parse_ndjson_feed(&lines, t.s, t.len);
+	if (err == OK)
+		err = parse_ndjson_end(&lines);
+	if (err != OK)
+		answer_fail_err(&d->answer, err);
+	answer_eof(&d->answer);
+	parse_ndjson_fini(&lines);
 }
 
 /* The whole of a body that is no stream has come. */
@@ -173,10 +268,12 @@ static void on_whole(struct decoder *d)
 		if (json_is_object(first))
 			break;
 	}
-	if (!json_is_object(first)) {
+	if (v == NULL && is_ndjson(d)) {
+		on_whole_lines(d, t);
+	} else if (!json_is_object(first)) {
 		answer_eof(&d->answer);
 	} else if (error_class_is_error(first, none) &&
-		   json_object_get(first, d->dialect->content_member) == NULL) {
+		   !has_content(d, first)) {
 		fail(d, first, none, true);
 	} else {
 		on_value(d, v, none, true);
@@ -246,14 +343,14 @@ enum err decoder_new(const struct dialect *dialect,
 {
 	struct decoder *d;
 
-	d = calloc(1, sizeof(*d));
+	d = calloc(1, sizeof(*d) + dialect->state_bytes);
 	if (d == NULL)
 		return ERR_NOMEM;
 	d->dialect = dialect;
 	d->mode = mode_of(head);
 	d->status = head->status;
 	answer_init(&d->answer, sink, arg);
-	parse_sse_init(&d->sse, DIALECT_MAX_LINE_BYTES, on_sse, d);
+	stream_init(d);
 	buf_init(&d->body, DIALECT_MAX_BODY_BYTES);
 	if (!keep(head->retry_after, &d->retry_after) ||
 	    !keep(head->retry_after_ms, &d->retry_after_ms) ||
@@ -271,7 +368,7 @@ void decoder_free(struct decoder *d)
 	if (d == NULL)
 		return;
 	answer_fini(&d->answer);
-	parse_sse_fini(&d->sse);
+	stream_fini(d);
 	buf_fini(&d->body);
 	free(d->retry_after);
 	free(d->retry_after_ms);
@@ -299,7 +396,7 @@ void decoder_feed(struct decoder *d, const char *bytes, size_t len)
 		return;
 	switch (d->mode) {
 	case MODE_STREAM:
-		err = parse_sse_feed(&d->sse, bytes, len);
+		err = stream_feed(d, bytes, len);
 		if (err != OK)
 			on_parser_failed(d, err);
 		break;
@@ -327,7 +424,7 @@ void decoder_end(struct decoder *d, bool clean)
 		return;
 	switch (d->mode) {
 	case MODE_STREAM:
-		err = parse_sse_end(&d->sse);
+		err = stream_end(d);
 		if (err != OK)
 			on_parser_failed(d, err);
 		answer_eof(&d->answer);

@@ -4,6 +4,7 @@
 
 #include "store/base/utf8.h"
 #include "store/request.h"
+#include "worker/ask.h"
 #include "worker/driver.h"
 #include "worker/json_in.h"
 
@@ -14,8 +15,10 @@
 #define MAX_WARNING_BYTES ((size_t)4 << 10)
 
 /* All drivers: a new one is one line in each table. */
-static const struct dialect *const dialects[] = { &dialect_openai };
-static const char *const names[] = { "openai", NULL };
+static const struct dialect *const dialects[] = { &dialect_openai,
+	&dialect_ollama, &dialect_gemini, &dialect_anthropic };
+static const char *const names[] = { "openai", "ollama", "gemini", "anthropic",
+	NULL };
 
 _Static_assert(COUNT(names) == COUNT(dialects) + 1, "a driver has no name");
 
@@ -130,11 +133,46 @@ static enum err check_target(
 	return OK;
 }
 
+/* What every driver relies on, and what comes of it. */
+static enum err build(
+    const struct dialect *d, const json_t *root, struct ask *a)
+{
+	const json_t *choice;
+
+	a->request = root;
+	choice = ask_member(a, "tool_choice");
+	if (json_array_size(ask_member(a, "messages")) == 0)
+		ask_refuse(a, "messages: empty or missing");
+	if (json_is_object(choice) && json_in_member(choice, "name").len == 0)
+		ask_refuse(a, "tool_choice: it names no function");
+	if (a->err == OK)
+		d->build(a);
+	return a->err;
+}
+
+/* Was all of it written? */
+static enum err check_written(const struct dialect_request *r, struct why *why)
+{
+	enum err url = buf_state(&r->url), body = buf_state(&r->body);
+	enum err headers = buf_state(&r->headers);
+
+	if (url == ERR_LIMIT || body == ERR_LIMIT || headers == ERR_LIMIT) {
+		err_why(why, "the request, its URL or its key is too long");
+		return ERR_INPUT;
+	}
+	return url == OK && body == OK && headers == OK ? OK : ERR_NOMEM;
+}
+
 enum err dialect_build(const struct dialect *d, const char *request, size_t len,
     const struct dialect_target *target, struct dialect_request *ret,
     struct why *why)
 {
 	struct dialect_request out;
+	struct ask ask = { .text = request,
+		.text_len = len,
+		.target = target,
+		.ret = &out,
+		.why = why };
 	json_t *root = NULL;
 	enum err err;
 
@@ -150,18 +188,9 @@ enum err dialect_build(const struct dialect *d, const char *request, size_t len,
 		err = ERR_INPUT;
 	}
 	if (err == OK)
-		err = d->build(root, target, &out, why);
-	if (err != OK)
-		goto out;
-	if (buf_state(&out.url) == ERR_LIMIT ||
-	    buf_state(&out.headers) == ERR_LIMIT ||
-	    buf_state(&out.body) == ERR_LIMIT) {
-		err_why(why, "the request, its URL or its key is too long");
-		err = ERR_INPUT;
-	} else if (buf_state(&out.url) != OK || buf_state(&out.body) != OK ||
-		   buf_state(&out.headers) != OK) {
-		err = ERR_NOMEM;
-	}
+		err = build(d, root, &ask);
+	if (err == OK)
+		err = check_written(&out, why);
 	if (err == OK) {
 		dialect_request_fini(ret);
 		*ret = out;

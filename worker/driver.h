@@ -14,19 +14,33 @@
 #include <jansson.h>
 
 #include "worker/answer.h"
+#include "worker/ask.h"
 #include "worker/dialect.h"
 #include "worker/results.h"
 
+/* How frames are told apart in a body that is a stream. */
+enum dialect_framing { DIALECT_SSE, DIALECT_NDJSON };
+
 struct dialect {
 	const char *name;
+	enum dialect_framing framing;
 	/*
 	 * The member that holds the answer. A whole body with an error but
-	 * without it is a failed request, with it a failed stream.
+	 * without it is a failed request, with it a failed stream. NULL: any
+	 * whole body with an error is a failed request.
 	 */
 	const char *content_member;
 
+	/*
+	 * What the driver remembers between the frames of one answer: so many
+	 * bytes, zero at the beginning, given as ${state}. It holds no memory
+	 * of its own.
+	 */
+	size_t state_bytes;
+
 	/* One frame, a JSON object; ${whole}: of a body that is no stream. */
-	void (*frame)(struct answer *a, const json_t *frame, bool whole);
+	void (*frame)(
+	    struct answer *a, void *state, const json_t *frame, bool whole);
 
 	/*
 	 * Optional: read the text of a frame in the stream's usual form at
@@ -36,15 +50,14 @@ struct dialect {
 	bool (*quick)(struct answer *a, struct text frame);
 
 	/* Merge the usage that ${frame} tells into ${usage}, if it does. */
-	void (*usage)(const json_t *frame, struct dialect_usage *usage);
+	void (*usage)(
+	    void *state, const json_t *frame, struct dialect_usage *usage);
 
 	/*
-	 * As dialect_build(); ${request} is the normalised request, parsed.
-	 * URL, key and model were checked for control bytes.
+	 * Write URL, body and headers of ${a}'s request into ${a}->ret; fails
+	 * through ${a}->err. The target has no control bytes, there are messages.
 	 */
-	enum err (*build)(const json_t *request,
-	    const struct dialect_target *target, struct dialect_request *ret,
-	    struct why *why);
+	void (*build)(struct ask *a);
 
 	/* As results_*() on the parsed body; NULL: it has no such answer. */
 	enum err (*models)(const json_t *root, struct results_models *ret);
@@ -55,5 +68,8 @@ struct dialect {
 };
 
 extern const struct dialect dialect_openai;
+extern const struct dialect dialect_ollama;
+extern const struct dialect dialect_gemini;
+extern const struct dialect dialect_anthropic;
 
 #endif

@@ -68,7 +68,8 @@ enum err results_embeddings(const struct dialect *d, const char *body,
 
 	err = parse(body, len, &root);
 	if (err == OK)
-		err = d->embeddings(root, &r);
+		err = d->embeddings == NULL ? ERR_UPSTREAM
+					    : d->embeddings(root, &r);
 	if (err == OK)
 		*ret = r;
 	else

@@ -5,18 +5,8 @@
 #include <string.h>
 
 #include "worker/json_in.h"
+#include "worker/results_part.h"
 #include "worker/usage.h"
-
-/* Copy a member that is a text; absent, empty or with a NUL inside: NULL. */
-static enum err take_text(const json_t *object, const char *key, char **ret)
-{
-	struct text t = json_in_member(object, key);
-
-	if (t.len == 0 || memchr(t.s, '\0', t.len) != NULL)
-		return OK;
-	*ret = strndup(t.s, t.len);
-	return *ret == NULL ? ERR_NOMEM : OK;
-}
 
 /* --- models --- */
 
@@ -61,9 +51,9 @@ static enum err take_model(const json_t *entry, struct results_model *m)
 		    prices, results_price_name((enum results_price)p));
 		m->price_pusd[p] = v == NULL ? RESULTS_PRICE_ABSENT : price(v);
 	}
-	err = take_text(entry, "id", &m->id);
+	err = results_part_text(entry, "id", &m->id);
 	if (err == OK)
-		err = take_text(entry, "name", &m->name);
+		err = results_part_text(entry, "name", &m->name);
 	return err;
 }
 
@@ -74,24 +64,19 @@ enum err results_openai_models(const json_t *root, struct results_models *ret)
 	enum err err;
 	size_t i;
 
-	if (!json_is_array(data))
-		return ERR_UPSTREAM;
-	ret->models = calloc(json_array_size(data) + 1, sizeof(*ret->models));
-	if (ret->models == NULL)
-		return ERR_NOMEM;
+	err = results_part_models(data, ret);
+	if (err != OK)
+		return err;
 	json_array_foreach(data, i, entry)
 	{
-		m = &ret->models[ret->n++];
+		m = results_part_model(ret);
 		err = take_model(entry, m);
 		if (err != OK)
 			return err;
-		if (m->id == NULL) {
-			free(m->name);
-			*m = (struct results_model){ 0 };
-			ret->n--;
-		}
+		results_part_settle(ret);
 	}
-	return take_text(json_object_get(root, "links"), "next", &ret->next);
+	return results_part_text(
+	    json_object_get(root, "links"), "next", &ret->next);
 }
 
 /* --- embeddings --- */
@@ -109,84 +94,6 @@ static int by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* How many bytes ${t} stands for, padding or not; -1: it is not base64. */
-static int64_t base64_bytes(struct text t)
-{
-	while (t.len > 0 && t.s[t.len - 1] == '=')
-		t.len--;
-	for (size_t i = 0; i < t.len; i++)
-		if (base64_digit(t.s[i]) < 0)
-			return -1;
-	return t.len % 4 == 1 ? -1 : (int64_t)(t.len * 3 / 4);
-}
-
-/* Little-endian float32 in base64, checked before, to ${dst}. */
-static void base64_floats(struct text t, float *dst, size_t n)
-{
-	uint32_t acc = 0, word = 0;
-	unsigned bits = 0, n_bytes = 0;
-
-	for (size_t i = 0; i < t.len && n > 0; i++) {
-		if (t.s[i] == '=')
-			break;
-		acc = acc << 6 | (uint32_t)base64_digit(t.s[i]);
-		bits += 6;
-		if (bits < 8)
-			continue;
-		bits -= 8;
-		word |= (acc >> bits & 0xff) << (8 * n_bytes);
-		if (++n_bytes == 4) {
-			memcpy(dst++, &word, 4);
-			word = 0;
-			n_bytes = 0;
-			n--;
-		}
-	}
-}
-
-/* The number of values in a row; -1: it is none. */
-static int64_t row_dims(const json_t *embedding)
-{
-	struct text t = json_in_text(embedding);
-	int64_t n;
-
-	if (json_is_array(embedding))
-		return (int64_t)json_array_size(embedding);
-	if (t.s == NULL)
-		return -1;
-	n = base64_bytes(t);
-	return n < 0 || n % 4 != 0 ? -1 : n / 4;
-}
-
-static enum err row_values(const json_t *embedding, float *dst, size_t dims)
-{
-	const json_t *v;
-	size_t i;
-
-	if (!json_is_array(embedding)) {
-		base64_floats(json_in_text(embedding), dst, dims);
-		return OK;
-	}
-	json_array_foreach(embedding, i, v)
-	{
-		if (!json_is_number(v))
-			return ERR_UPSTREAM;
-		dst[i] = (float)json_number_value(v);
-	}
-	return OK;
-}
-
 static enum err take_rows(
     struct row *rows, const json_t *data, struct results_embeddings *ret)
 {
@@ -201,7 +108,7 @@ static enum err take_rows(
 		if (rows[i].index < 0)
 			rows[i].index = (int64_t)i;
 		rows[i].embedding = json_object_get(entry, "embedding");
-		dims = row_dims(rows[i].embedding);
+		dims = results_part_dims(rows[i].embedding);
 		if (dims < 0 || (i > 0 && (size_t)dims != ret->dims))
 			return ERR_UPSTREAM;
 		ret->dims = (size_t)dims;
@@ -212,7 +119,7 @@ static enum err take_rows(
 	if (ret->values == NULL)
 		return ERR_NOMEM;
 	for (i = 0; i < ret->n && err == OK; i++)
-		err = row_values(
+		err = results_part_values(
 		    rows[i].embedding, ret->values + i * ret->dims, ret->dims);
 	return err;
 }
@@ -231,7 +138,7 @@ enum err results_openai_embeddings(
 		return ERR_NOMEM;
 	err = take_rows(rows, data, ret);
 	if (err == OK)
-		err = take_text(root, "model", &ret->model);
+		err = results_part_text(root, "model", &ret->model);
 	ret->input_tokens =
 	    usage_count(json_object_get(root, "usage"), "prompt_tokens");
 	free(rows);
@@ -262,14 +169,16 @@ enum err results_openai_generation(
 	ret->generation_ms = usage_count(d, "generation_time");
 	ret->streamed = yes_or_no(json_object_get(d, "streamed"));
 	ret->canceled = yes_or_no(json_object_get(d, "cancelled"));
-	err = take_text(d, "id", &ret->id);
+	err = results_part_text(d, "id", &ret->id);
 	if (err == OK)
-		err = take_text(d, "model", &ret->model);
+		err = results_part_text(d, "model", &ret->model);
 	if (err == OK)
-		err = take_text(d, "provider_name", &ret->provider);
+		err = results_part_text(d, "provider_name", &ret->provider);
 	if (err == OK)
-		err = take_text(d, "finish_reason", &ret->finish_reason);
+		err =
+		    results_part_text(d, "finish_reason", &ret->finish_reason);
 	if (err == OK)
-		err = take_text(d, "native_finish_reason", &ret->native);
+		err =
+		    results_part_text(d, "native_finish_reason", &ret->native);
 	return err;
 }

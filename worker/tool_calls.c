@@ -10,11 +10,31 @@ struct tool_call {
 	struct buf id;	    /* as told; empty before the start */
 	struct buf name;
 	struct buf arguments;
+	struct buf instead;		/* arguments in case none come */
 	struct json_in_balance balance; /* of the arguments */
 	bool trailing; /* something follows the balanced arguments */
-	bool started;
+	bool started, ended;
 	enum { FULL_UNKNOWN, FULL_YES, FULL_NO } full;
 };
+
+enum err tool_calls_arguments(
+    const json_t *arguments, struct text *ret, char **ret_made)
+{
+	char *made = NULL;
+
+	if (json_is_object(arguments) || json_is_array(arguments)) {
+		/* 17 digits: as a double it stays the same */
+		made = json_dumps(
+		    arguments, JSON_COMPACT | JSON_REAL_PRECISION(17));
+		if (made == NULL)
+			return ERR_NOMEM;
+		*ret = (struct text){ made, strlen(made) };
+	} else {
+		*ret = json_in_text(arguments);
+	}
+	*ret_made = made;
+	return OK;
+}
 
 void tool_calls_init(struct tool_calls *c, dialect_sink_fn *sink, void *arg)
 {
@@ -29,6 +49,7 @@ static void call_free(struct tool_call *call)
 	buf_fini(&call->id);
 	buf_fini(&call->name);
 	buf_fini(&call->arguments);
+	buf_fini(&call->instead);
 	free(call);
 }
 
@@ -127,6 +148,7 @@ static enum err open_call(struct tool_calls *c,
 	buf_init(&call->id, TOOL_CALLS_MAX_ID_BYTES);
 	buf_init(&call->name, TOOL_CALLS_MAX_ID_BYTES);
 	buf_init(&call->arguments, TOOL_CALLS_MAX_BYTES);
+	buf_init(&call->instead, TOOL_CALLS_MAX_BYTES);
 	buf_add(&call->wire_id, f->id.s, f->id.len);
 	c->all[c->n++] = call;
 	*ret = call;
@@ -223,6 +245,8 @@ enum err tool_calls_add(
 	}
 	if (err != OK)
 		return err;
+	if (call->ended)
+		return OK;
 	named = f->name.len > 0 && call->name.len == 0 && !call->started;
 	if (named) {
 		buf_add(&call->name, f->name.s, f->name.len);
@@ -237,22 +261,78 @@ enum err tool_calls_add(
 
 static enum err end(struct tool_calls *c, struct tool_call *call)
 {
-	struct text all = text_of(&call->arguments);
+	struct text all;
 	json_t *v = NULL;
 	enum err err = OK;
 
+	if (call->ended)
+		return OK;
 	if (!call->started)
 		err = start(c, call);
+	if (err == OK && call->arguments.len == 0)
+		err = arguments(c, call, text_of(&call->instead));
 	if (err != OK)
 		return err;
+	all = text_of(&call->arguments);
 	if (blank(all.s, all.len))
 		all = (struct text){ "{}", 2 };
 	err = json_in_parse(all.s, all.len, &v);
 	if (err == ERR_NOMEM)
 		return err;
+	call->ended = true;
 	tell(c, call, EVENT_TOOL_END, all, err == OK);
 	json_decref(v);
 	return OK;
+}
+
+/* Open a call whatever came before, and tell of it. */
+static enum err begin(struct tool_calls *c, const struct tool_calls_fragment *f,
+    struct tool_call **ret)
+{
+	struct tool_call *call = NULL;
+	enum err err = open_call(c, f, &call);
+
+	if (err != OK)
+		return err;
+	buf_add(&call->name, f->name.s, f->name.len);
+	err = buf_state(&call->name);
+	if (err == OK)
+		err = start(c, call);
+	if (err == OK)
+		*ret = call;
+	return err;
+}
+
+enum err tool_calls_whole(
+    struct tool_calls *c, const struct tool_calls_fragment *f)
+{
+	struct tool_call *call = NULL;
+	enum err err = begin(c, f, &call);
+
+	if (err == OK)
+		err = arguments(c, call, f->arguments);
+	if (err == OK)
+		err = end(c, call);
+	return err;
+}
+
+enum err tool_calls_open(
+    struct tool_calls *c, const struct tool_calls_fragment *f)
+{
+	struct tool_call *call = NULL;
+	enum err err = begin(c, f, &call);
+
+	if (err != OK)
+		return err;
+	buf_add(&call->instead, f->arguments.s, f->arguments.len);
+	return buf_state(&call->instead);
+}
+
+enum err tool_calls_close(struct tool_calls *c, int64_t index)
+{
+	struct tool_call *call = newest(c, true, index);
+
+	return call == NULL ? OK : end(c, call);
 }
 
 enum err tool_calls_end(struct tool_calls *c)

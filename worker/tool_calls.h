@@ -1,7 +1,8 @@
 /*
  * tool_calls: function calls put together from the fragments that servers of
  * the OpenAI kind send, with all their oddities (missing or repeated index,
- * id and name; interleaving; whole calls).
+ * id and name; interleaving; whole calls); and calls of servers that say
+ * where each begins and ends.
  *
  * Used by: answer.          Thread: the owner's; pure.
  * Promises: events are numbered 0, 1, … by first appearance; a call's start
@@ -34,6 +35,14 @@ struct tool_calls_fragment {
 	struct text id, name, arguments;
 };
 
+/*
+ * Arguments as text: that of a string, JSON of an object or array, nothing of
+ * anything else. Lends: *${ret} while ${arguments} and *${ret_made} live, which is
+ * for free() and may be NULL. Fails: ERR_NOMEM.
+ */
+MUST_CHECK enum err tool_calls_arguments(
+    const json_t *arguments, struct text *ret, char **ret_made);
+
 void tool_calls_init(struct tool_calls *c, dialect_sink_fn *sink, void *arg);
 void tool_calls_fini(struct tool_calls *c);
 
@@ -44,7 +53,25 @@ void tool_calls_fini(struct tool_calls *c);
 MUST_CHECK enum err tool_calls_add(
     struct tool_calls *c, const struct tool_calls_fragment *f);
 
-/* End all calls, in their order. Fails: ERR_NOMEM. */
+/*
+ * Take in a call that comes whole and is part of no other; it ends at once.
+ * Fails: as tool_calls_add().
+ */
+MUST_CHECK enum err tool_calls_whole(
+    struct tool_calls *c, const struct tool_calls_fragment *f);
+
+/*
+ * A call begins; fragments with ${f}'s index go on with it until it is closed.
+ * What ${f} has as arguments counts only when none of them has any. Fails: as
+ * tool_calls_add().
+ */
+MUST_CHECK enum err tool_calls_open(
+    struct tool_calls *c, const struct tool_calls_fragment *f);
+
+/* End the call last opened with ${index}, if there is one. Fails: ERR_NOMEM. */
+MUST_CHECK enum err tool_calls_close(struct tool_calls *c, int64_t index);
+
+/* End all calls that have not, in their order. Fails: ERR_NOMEM. */
 MUST_CHECK enum err tool_calls_end(struct tool_calls *c);
 
 #endif

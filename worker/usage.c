@@ -20,6 +20,11 @@ double usage_amount(const json_t *object, const char *key)
 	return d >= 0 ? d : -1;
 }
 
+int64_t usage_sum(int64_t a, int64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 void usage_openai(const json_t *object, struct dialect_usage *usage)
 {
 	const json_t *in = json_object_get(object, "prompt_tokens_details");

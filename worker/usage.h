@@ -16,6 +16,9 @@ int64_t usage_count(const json_t *object, const char *key);
 /* Member ${key}: an amount of money, or -1 when it is missing or none. */
 double usage_amount(const json_t *object, const char *key);
 
+/* Two counts together, none of them negative; the largest there is at most. */
+int64_t usage_sum(int64_t a, int64_t b);
+
 /*
  * Take in the usage object of the OpenAI kind when it has counts, in place of
  * what ${usage} had.

@@ -190,6 +190,114 @@ static void calls_have_a_ceiling(void **state)
 	buf_fini(&out);
 }
 
+/* A call with ${index} (-1: none) that begins, or (${whole}) is all there. */
+static void begin(struct tool_calls *c, bool whole, int index, const char *id,
+    const char *name, const char *arguments)
+{
+	struct tool_calls_fragment f = { .has_index = index >= 0,
+		.index = index,
+		.id = text(id),
+		.name = text(name),
+		.arguments = text(arguments) };
+
+	assert_int_equal(
+	    whole ? tool_calls_whole(c, &f) : tool_calls_open(c, &f), OK);
+}
+
+static void add(struct tool_calls *c, int index, const char *arguments)
+{
+	struct tool_calls_fragment f = {
+		.has_index = true, .index = index, .arguments = text(arguments)
+	};
+
+	assert_int_equal(tool_calls_add(c, &f), OK);
+}
+
+static void finish(struct tool_calls *c, struct buf *out, const char *want)
+{
+	assert_int_equal(tool_calls_end(c), OK);
+	buf_putc(out, '\0');
+	assert_string_equal(out->data, want);
+	tool_calls_fini(c);
+	buf_fini(out);
+}
+
+static void whole_calls_are_never_merged(void **state)
+{
+	struct tool_calls c;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	tool_calls_init(&c, on_event, &out);
+	begin(&c, true, -1, NULL, "f", "{\"a\":1}");
+	begin(&c, true, -1, NULL, "f", NULL);
+	begin(&c, true, -1, "x", "f", "no");
+	begin(&c, true, -1, "x", "", NULL);
+	finish(&c, &out,
+	    "start 0 call_0 f\ndelta 0 {\"a\":1}\nend 0 {\"a\":1} valid\n"
+	    "start 1 call_1 f\nend 1 {} valid\n"
+	    "start 2 x f\ndelta 2 no\nend 2 no invalid\n"
+	    "start 3 call_3 \nend 3 {} valid\n");
+}
+
+static void a_call_that_was_opened_goes_on_until_it_is_closed(void **state)
+{
+	struct tool_calls c;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	tool_calls_init(&c, on_event, &out);
+	begin(&c, false, 1, "a", "f", NULL);
+	begin(&c, false, 2, "b", "g", NULL);
+	add(&c, 1, "{\"x\":");
+	add(&c, 2, "{}");
+	add(&c, 1, "1}");
+	assert_int_equal(tool_calls_close(&c, 1), OK);
+	add(&c, 1, "late"); /* for nobody */
+	assert_int_equal(tool_calls_close(&c, 1), OK);
+	assert_int_equal(tool_calls_close(&c, 7), OK);
+	finish(&c, &out,
+	    "start 0 a f\nstart 1 b g\ndelta 0 {\"x\":\ndelta 1 {}\n"
+	    "delta 0 1}\nend 0 {\"x\":1} valid\nend 1 {} valid\n");
+}
+
+static void fragments_win_over_what_came_at_the_beginning(void **state)
+{
+	struct tool_calls c;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	tool_calls_init(&c, on_event, &out);
+	begin(&c, false, 0, "a", "f", "{\"old\":1}");
+	begin(&c, false, 1, "b", "f", "{\"old\":1}");
+	add(&c, 0, "{}");
+	assert_int_equal(tool_calls_close(&c, 1), OK);
+	finish(&c, &out,
+	    "start 0 a f\nstart 1 b f\ndelta 0 {}\n"
+	    "delta 1 {\"old\":1}\nend 1 {\"old\":1} valid\n"
+	    "end 0 {} valid\n");
+}
+
+static void an_index_that_is_used_again_is_another_call(void **state)
+{
+	struct tool_calls c;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	tool_calls_init(&c, on_event, &out);
+	begin(&c, false, 0, "a", "f", NULL);
+	assert_int_equal(tool_calls_close(&c, 0), OK);
+	begin(&c, false, 0, "a", "f", NULL);
+	add(&c, 0, "{}");
+	finish(&c, &out,
+	    "start 0 a f\nend 0 {} valid\nstart 1 call_1 f\ndelta 1 {}\n"
+	    "end 1 {} valid\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +312,11 @@ int main(void)
 		cmocka_unit_test(fragments_of_no_call_are_dropped),
 		cmocka_unit_test(trailing_text_means_not_full),
 		cmocka_unit_test(calls_have_a_ceiling),
+		cmocka_unit_test(whole_calls_are_never_merged),
+		cmocka_unit_test(
+		    a_call_that_was_opened_goes_on_until_it_is_closed),
+		cmocka_unit_test(fragments_win_over_what_came_at_the_beginning),
+		cmocka_unit_test(an_index_that_is_used_again_is_another_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,14 @@
+/*
+ * ask_openai: a request in the words of Chat Completions.
+ *
+ * Used by: dialect_openai.          Thread: any; pure.
+ */
+#ifndef WORKER_ASK_OPENAI_H
+#define WORKER_ASK_OPENAI_H
+
+#include "worker/ask.h"
+
+/* As build in driver.h. */
+void ask_openai(struct ask *a);
+
+#endif
