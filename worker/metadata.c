@@ -112,6 +112,10 @@ void metadata_write(struct buf *b, const struct metadata *m)
 	jsonout_member_int(b, "tokens_used", total);
 	if (m->error.code != NULL)
 		error(b, &m->error);
+	if (m->warnings != NULL && m->warnings[0] != '\0') {
+		jsonout_key(b, "warnings");
+		jsonout_raw(b, m->warnings, strlen(m->warnings));
+	}
 	jsonout_member_int(b, "attempts", m->attempts);
 	jsonout_key(b, "timings");
 	jsonout_object(b);

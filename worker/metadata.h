@@ -33,6 +33,7 @@ struct metadata {
 	const char *provider, *upstream_id;
 	const char *finish_reason; /* never NULL */
 	const char *native_finish_reason;
+	const char *warnings; /* a JSON array of objects, or "" */
 	struct dialect_usage usage;
 	int64_t estimated_input, estimated_output; /* tokens */
 	struct metadata_error error;

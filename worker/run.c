@@ -77,6 +77,7 @@ void run_free(struct run *r)
 	free(r->model);
 	free(r->provider);
 	free(r->upstream_id);
+	free(r->warnings);
 	free(r);
 }
 
@@ -295,6 +296,8 @@ bool run_begin(struct run *r, struct dialect_request *ret)
 		goto out;
 	}
 	r->target = t;
+	free(r->warnings);
+	r->warnings = buf_detach(&ret->warnings, NULL);
 	r->attempt++;
 	r->begun = true;
 	r->begun_ms = r->env->mono_ms;

@@ -128,6 +128,7 @@ static void collect(
 		ret->model = r->target.model;
 	ret->provider = r->provider;
 	ret->upstream_id = r->upstream_id;
+	ret->warnings = r->warnings;
 	ret->finish_reason = finish_reason(o);
 	ret->native_finish_reason = o->native;
 	ret->usage = r->usage;

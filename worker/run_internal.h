@@ -45,6 +45,7 @@ struct run {
 	struct run_outcome outcome;
 	/* Said by the upstream; NULL: not. */
 	char *model, *provider, *upstream_id;
+	char *warnings; /* as in struct dialect_request, or NULL */
 	struct dialect_usage usage;
 	struct estimate output;	 /* of all that was received */
 	int64_t estimated_input; /* tokens */

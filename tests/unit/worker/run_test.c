@@ -191,10 +191,26 @@ static void an_answer_becomes_chunks_and_one_end(void **state)
 	assert_true(metadata_has(w, "\"model\":\"m-served\""));
 	assert_true(metadata_has(w, "\"upstream_id\":\"c1\""));
 	assert_true(metadata_has(w, "\"usage_source\":\"estimated\""));
+	assert_false(metadata_has(w, "warnings"));
 	/* hello is 2, 4 a message, 3 a request; Hello is 2 */
 	assert_true(metadata_has(w, "\"input_tokens\":9,\"output_tokens\":2"));
 	assert_int_equal(w->env.counts.completed, 1);
 	assert_int_equal(w->env.counts.streaming, 0);
+}
+
+static void what_was_left_out_is_in_the_metadata(void **state)
+{
+	struct world *w = *state;
+
+	queue(w, "m",
+	    "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],"
+	    "\"extra\":{\"model\":\"x\"}}");
+	assert_true(run_begin(w->run, &w->request));
+	answer_with(w, 200, "text/event-stream");
+	feed(w, TEXT("Hi") DONE);
+	assert_ended(w, EXECUTION_COMPLETED, "");
+	assert_true(metadata_has(
+	    w, "\"warnings\":[{\"field\":\"extra.model\",\"message\":\""));
 }
 
 static void every_kind_of_delta_has_its_chunk(void **state)
@@ -550,6 +566,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(an_answer_becomes_chunks_and_one_end),
+		FACT(what_was_left_out_is_in_the_metadata),
 		FACT(every_kind_of_delta_has_its_chunk),
 		FACT(a_huge_delta_is_told_in_pieces_of_whole_code_points),
 		FACT(a_broken_stream_is_truncated_and_keeps_its_text),
