@@ -11,6 +11,7 @@
 #include "store/query.h"
 #include "store/tail.h"
 #include "store/writer.h"
+#include "worker/dialect.h"
 #include "worker/estimate.h"
 #include "worker/metadata.h"
 #include "worker/pump.h"
@@ -122,6 +123,11 @@ enum err worker_start(
 out:
 	worker_stop(w, 0);
 	return rc;
+}
+
+const char *const *worker_dialects(void)
+{
+	return dialect_names();
 }
 
 enum err worker_resolve(const struct worker *w, const char *model,

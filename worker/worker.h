@@ -23,10 +23,13 @@
 struct store;
 struct worker;
 
+/* The dialects that there are, NULL-terminated: "openai" … Thread: any. */
+const char *const *worker_dialects(void);
+
 /* One upstream, as configured. Strings are copied by worker_start(). */
 struct worker_upstream {
 	const char *name;     /* [a-z0-9_-]+ */
-	const char *dialect;  /* "openai" … */
+	const char *dialect;  /* one of worker_dialects() */
 	const char *base_url; /* http:// or https://, operator's word */
 	const char *key;      /* NULL: none. Never logged */
 	const char *model; /* default model; NULL: the caller must name one */
