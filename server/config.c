@@ -306,13 +306,10 @@ enum err config_can_answer(const struct config *c, struct why *why)
 	if (c->n_upstreams || c->demo)
 		return OK;
 	err_why(why,
-	    "there is no model to ask%s. Set OPENAI_API_KEY (and "
-	    "OPENAI_BASE_URL for another server that speaks its protocol), or "
-	    "OPENROUTER_API_KEY, or write an [upstream NAME] section and give "
-	    "--config, or try --demo",
-	    c->n_unsupported
-		? ": the dialects of the keys that are set are not supported "
-		  "by this version"
-		: "");
+	    "there is no model to ask. Set OPENAI_API_KEY (and "
+	    "OPENAI_BASE_URL for another server that speaks its protocol), "
+	    "OPENROUTER_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or "
+	    "OLLAMA_HOST, or write an [upstream NAME] section and give "
+	    "--config, or try --demo");
 	return ERR_INPUT;
 }

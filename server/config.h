@@ -8,8 +8,9 @@
  * follows " ;". Anything unknown is an error with its line.
  *
  * The usual variables of providers define upstreams without a file:
- * OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL and the same for OPENROUTER.
- * A section of that name in the file replaces all three.
+ * OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL and the same for OPENROUTER,
+ * ANTHROPIC, GEMINI and OLLAMA; and OLLAMA_HOST. A section of that name in the
+ * file replaces them all.
  *
  * Used by: cmd_serve, cmd_config.     Thread: the main one, before others.
  * Promises: a loaded config has been checked as far as that goes without
@@ -28,7 +29,6 @@
 #include "store/store.h"
 
 #define CONFIG_MAX_UPSTREAMS 64
-#define CONFIG_MAX_UNSUPPORTED 8
 /* A preset admin key must be as long as this. */
 #define CONFIG_MIN_ADMIN_KEY 20
 
@@ -42,18 +42,11 @@ struct config_upstream {
 	char where[512]; /* where it was defined, in words */
 };
 
-/* A provider's variable that is set and that this version cannot use. */
-struct config_unsupported {
-	const char *variable, *dialect;
-};
-
 /* Texts are lent by the option set, which must outlive the config. */
 struct config {
 	const struct option_set *options;
 	struct config_upstream upstreams[CONFIG_MAX_UPSTREAMS];
 	size_t n_upstreams;
-	struct config_unsupported unsupported[CONFIG_MAX_UNSUPPORTED];
-	size_t n_unsupported;
 
 	const char *const *listen;
 	const char *const *allow_hosts, *const *cors_origins;

@@ -4,25 +4,30 @@
 
 #include "server/config_internal.h"
 #include "server/suggest.h"
+#include "worker/worker.h"
 
-/* Drivers of this version, then ones that are known by name only. */
-static const char *const dialects[] = { "openai" };
-static const char *const later[] = { "ollama", "gemini", "anthropic" };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Where Ollama listens unless told otherwise. */
+#define OLLAMA_PORT 11434
+
 struct provider {
-	const char *name, *prefix, *base_url;
+	const char *name, *dialect, *prefix;
+	const char *base_url; /* where a key alone leads */
+	const char *base;     /* what else its URL is called; NULL: nothing */
 };
 
+/* In the order of preference: the first is the default upstream. */
 static const struct provider providers[] = {
-	{ "openai", "OPENAI", "https://api.openai.com/v1" },
-	{ "openrouter", "OPENROUTER", "https://openrouter.ai/api/v1" },
-};
-
-static const struct config_unsupported unsupported[] = {
-	{ "GEMINI_API_KEY", "gemini" },
-	{ "ANTHROPIC_API_KEY", "anthropic" },
-	{ "OLLAMA_HOST", "ollama" },
+	{ "openai", "openai", "OPENAI", "https://api.openai.com/v1", NULL },
+	{ "openrouter", "openai", "OPENROUTER", "https://openrouter.ai/api/v1",
+	    NULL },
+	{ "anthropic", "anthropic", "ANTHROPIC", "https://api.anthropic.com",
+	    NULL },
+	{ "gemini", "gemini", "GEMINI",
+	    "https://generativelanguage.googleapis.com",
+	    "GOOGLE_GEMINI_BASE_URL" },
+	{ "ollama", "ollama", "OLLAMA", "https://ollama.com", "OLLAMA_HOST" },
 };
 
 struct config_upstream *config_upstream_find(struct config *c, const char *name)
@@ -70,27 +75,38 @@ enum err config_upstream_add(struct config *c, const char *name,
 
 static enum err check_dialect(struct config_upstream *u, struct why *why)
 {
+	const char *const *names = worker_dialects();
 	const char *near;
+	char list[64] = "";
+	size_t n = 0;
 
 	if (!u->dialect) {
-		u->dialect = strdup("openai");
+		u->dialect = strdup(names[0]);
 		return u->dialect ? OK : ERR_NOMEM;
 	}
-	for (size_t i = 0; i < N(dialects); i++)
-		if (strcmp(u->dialect, dialects[i]) == 0)
+	for (; names[n]; n++) {
+		size_t used = strlen(list);
+
+		if (strcmp(u->dialect, names[n]) == 0)
 			return OK;
-	for (size_t i = 0; i < N(later); i++)
-		if (strcmp(u->dialect, later[i]) == 0) {
-			err_why(why,
-			    "dialect \"%s\" is not supported by this version",
-			    u->dialect);
-			return ERR_INPUT;
-		}
-	near = suggest_nearest(u->dialect, dialects, N(dialects));
-	err_why(why, "unknown dialect \"%s\"%s%s%s", u->dialect,
-	    near ? "; did you mean \"" : "", near ? near : "",
-	    near ? "\"?" : "");
+		snprintf(list + used, sizeof(list) - used, "%s%s",
+		    n > 0 ? ", " : "", names[n]);
+	}
+	near = suggest_nearest(u->dialect, names, n);
+	if (near)
+		err_why(why, "unknown dialect \"%s\"; did you mean \"%s\"?",
+		    u->dialect, near);
+	else
+		err_why(
+		    why, "unknown dialect \"%s\": one of %s", u->dialect, list);
 	return ERR_INPUT;
+}
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t len = strlen(s), n = strlen(tail);
+
+	return len >= n && strcmp(s + len - n, tail) == 0;
 }
 
 static enum err check_url(struct config_upstream *u, struct why *why)
@@ -129,6 +145,14 @@ static enum err check_url(struct config_upstream *u, struct why *why)
 	}
 	for (len = strlen(u->base_url); u->base_url[len - 1] == '/'; len--)
 		u->base_url[len - 1] = '\0';
+	if (strcmp(u->dialect, "ollama") == 0 &&
+	    ends_with(u->base_url, "/v1")) {
+		err_why(why,
+		    "base_url of upstream %s ends in /v1, where Ollama speaks "
+		    "OpenAI's dialect: leave that out, or say dialect = openai",
+		    u->name);
+		return ERR_INPUT;
+	}
 	u->is_openai =
 	    strncmp(host, "api.openai.com", 14) == 0 && strchr(":/", host[14]);
 	return OK;
@@ -174,33 +198,94 @@ static enum err copy(char **to, const char *text)
 	return *to ? OK : ERR_NOMEM;
 }
 
+/*
+ * OLLAMA_HOST as a URL, read as Ollama reads it: scheme and port may be
+ * missing. Where it says "listen everywhere" we ask this machine. Gives:
+ * *${ret}.
+ */
+static enum err host_url(const char *text, char **ret)
+{
+	const char *scheme = strstr(text, "://");
+	const char *host = scheme ? scheme + 3 : text;
+	const char *path = host + strcspn(host, "/");
+	const char *colon = memrchr(host, ':', (size_t)(path - host));
+	int len = (int)(path - host);
+	char port[16] = "", ours[16] = "";
+
+	/* Colons within brackets are an address's. */
+	if (colon && !memchr(colon, ']', (size_t)(path - colon))) {
+		len = (int)(colon - host);
+		snprintf(port, sizeof(port), "%.*s", (int)(path - colon),
+		    colon + 1 < path ? colon : "");
+	}
+	if (!scheme && !port[0])
+		snprintf(port, sizeof(port), ":%d", OLLAMA_PORT);
+	if (len == 0 || (len == 7 && !memcmp(host, "0.0.0.0", 7)))
+		snprintf(ours, sizeof(ours), "127.0.0.1");
+	else if (len == 4 && !memcmp(host, "[::]", 4))
+		snprintf(ours, sizeof(ours), "[::1]");
+	if (asprintf(ret, "%.*s://%.*s%s%s", scheme ? (int)(scheme - text) : 4,
+		scheme ? text : "http", ours[0] ? (int)strlen(ours) : len,
+		ours[0] ? ours : host, port, path) < 0)
+		return ERR_NOMEM;
+	return OK;
+}
+
+/* What is set of a provider's variables. */
+struct found {
+	char base_name[64];
+	const char *key, *file, *base_url, *model;
+};
+
+static struct found find_variables(const struct provider *p)
+{
+	struct found f = { 0 };
+	char name[64];
+
+	f.model = variable(p->prefix, "MODEL", name, sizeof(name));
+	f.file = variable(p->prefix, "API_KEY_FILE", name, sizeof(name));
+	f.key = variable(p->prefix, "API_KEY", name, sizeof(name));
+	f.base_url =
+	    variable(p->prefix, "BASE_URL", f.base_name, sizeof(f.base_name));
+	if (!f.base_url && p->base) {
+		f.base_url = getenv(p->base);
+		snprintf(f.base_name, sizeof(f.base_name), "%s", p->base);
+		if (f.base_url && !*f.base_url)
+			f.base_url = NULL;
+	}
+	return f;
+}
+
 static enum err take_provider(
     struct config *c, const struct provider *p, struct why *why)
 {
-	char name[64], where[96];
-	const char *key, *file, *base_url, *model;
+	struct found f = find_variables(p);
 	struct config_upstream *u;
+	char where[96];
 	enum err err;
 
-	model = variable(p->prefix, "MODEL", name, sizeof(name));
-	base_url = variable(p->prefix, "BASE_URL", name, sizeof(name));
-	file = variable(p->prefix, "API_KEY_FILE", name, sizeof(name));
-	key = variable(p->prefix, "API_KEY", name, sizeof(name));
-	if ((!key && !file && !base_url) || config_upstream_find(c, p->name))
+	if ((!f.key && !f.file && !f.base_url) ||
+	    config_upstream_find(c, p->name))
 		return OK;
-	snprintf(where, sizeof(where), "environment %s_%s", p->prefix,
-	    key	   ? "API_KEY"
-	    : file ? "API_KEY_FILE"
-		   : "BASE_URL");
+	if (f.key || f.file)
+		snprintf(where, sizeof(where), "environment %s_%s", p->prefix,
+		    f.key ? "API_KEY" : "API_KEY_FILE");
+	else
+		snprintf(where, sizeof(where), "environment %s", f.base_name);
 	err = config_upstream_add(c, p->name, where, &u, why);
 	if (!err)
-		err = key    ? copy(&u->key, key)
-		      : file ? option_read_secret(file, &u->key, why)
-			     : OK;
+		err = f.key    ? copy(&u->key, f.key)
+		      : f.file ? option_read_secret(f.file, &u->key, why)
+			       : OK;
 	if (!err)
-		err = copy(&u->base_url, base_url ? base_url : p->base_url);
+		err = strcmp(f.base_name, "OLLAMA_HOST") == 0 && f.base_url
+			  ? host_url(f.base_url, &u->base_url)
+			  : copy(&u->base_url,
+				f.base_url ? f.base_url : p->base_url);
 	if (!err)
-		err = copy(&u->model, model);
+		err = copy(&u->dialect, p->dialect);
+	if (!err)
+		err = copy(&u->model, f.model);
 	return err;
 }
 
@@ -211,12 +296,6 @@ enum err config_read_providers(struct config *c, struct why *why)
 
 		if (err)
 			return err;
-	}
-	for (size_t i = 0; i < N(unsupported); i++) {
-		const char *text = getenv(unsupported[i].variable);
-
-		if (text && *text)
-			c->unsupported[c->n_unsupported++] = unsupported[i];
 	}
 	return OK;
 }

@@ -78,11 +78,6 @@ static void put_upstreams(const struct cmd *c, const struct config *config)
 			put("model", u->model, NULL);
 		putchar('\n');
 	}
-	for (size_t i = 0; i < config->n_unsupported; i++)
-		printf("; %s is set, but dialect \"%s\" is not supported by "
-		       "this version\n",
-		    config->unsupported[i].variable,
-		    config->unsupported[i].dialect);
 }
 
 static void show_text(const struct cmd *c, const struct config *config)
@@ -97,8 +92,7 @@ static void show_text(const struct cmd *c, const struct config *config)
 
 static void show_json(const struct cmd *c, const struct config *config)
 {
-	json_t *all = json_object(), *upstreams = json_array(),
-	       *unsupported = json_array();
+	json_t *all = json_object(), *upstreams = json_array();
 	const struct option_spec *spec;
 	char value[VALUE_BYTES];
 
@@ -121,13 +115,8 @@ static void show_json(const struct cmd *c, const struct config *config)
 			"key", u->key != NULL, "model", u->model, "origin",
 			u->where));
 	}
-	for (size_t i = 0; i < config->n_unsupported; i++)
-		json_array_append_new(
-		    unsupported, json_pack("{s:s, s:s}", "variable",
-				     config->unsupported[i].variable, "dialect",
-				     config->unsupported[i].dialect));
-	json_t *root = json_pack("{s:o, s:o, s:o}", "options", all, "upstreams",
-	    upstreams, "unsupported", unsupported);
+	json_t *root =
+	    json_pack("{s:o, s:o}", "options", all, "upstreams", upstreams);
 	client_print(root);
 	json_decref(root);
 }

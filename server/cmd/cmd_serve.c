@@ -203,9 +203,6 @@ static void announce(const struct serving *s, int64_t took_ms)
 	if (!s->config.require_keys)
 		log_warn("serve", "no keys",
 		    "detail=everybody on this machine is admin");
-	for (size_t i = 0; i < s->config.n_unsupported; i++)
-		log_debug("serve", "provider not supported", "variable=%s",
-		    s->config.unsupported[i].variable);
 }
 
 static enum err start(struct serving *s, struct why *why)
@@ -319,9 +316,11 @@ static const struct command command = {
 	    "first start makes an admin key and shows it once: on the terminal, "
 	    "or in admin.key beside the database.\n\n"
 	    "OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL and the same for "
-	    "OPENROUTER define upstreams without a file. Others are sections "
-	    "of the config file: [upstream NAME] with dialect, base_url, model "
-	    "and one of key, key_file, key_env.\n\n"
+	    "OPENROUTER, ANTHROPIC, GEMINI and OLLAMA define upstreams without "
+	    "a file, and so does OLLAMA_HOST. Others are sections of the config "
+	    "file: [upstream NAME] with dialect (openai, ollama, gemini, "
+	    "anthropic), base_url, model and one of key, key_file, key_env."
+	    "\n\n"
 	    "SIGTERM or SIGINT stops it: new work is refused, running answers "
 	    "have --drain to end; a second one ends it at once.",
 	.examples = "spool serve --demo\n"
