@@ -191,6 +191,33 @@ struct engine {
 	enum err (*segment_put)(struct engine_db *db, const struct execution *e,
 	    const struct engine_segment *s);
 	/*
+	 * --- an import: an ended execution, its segments made already ---
+	 * A small one is one transaction: import_finish, then its segments. A
+	 * large one has several: import_begin, segments, and only the last
+	 * makes it visible: import_finish. One at a time.
+	 */
+
+	/* Take a number for an execution to come; until it is finished what is
+	 * stored under it is there to be dropped. */
+	enum err (*import_begin)(struct engine_db *db, int64_t *ret_row);
+	/* A segment of ${row}; dense is the caller's duty. ERR_LIMIT. */
+	enum err (*import_segment)(
+	    struct engine_db *db, int64_t row, const struct engine_segment *s);
+	/*
+	 * The record and the request of the ended ${e}, all of whose
+	 * e->next_index chunks are in segments at this commit. Sets e->row when
+	 * it is 0, else it is import_begin()'s. ERR_CONFLICT: there is one with
+	 * this id, or this idempotency key of its owner.
+	 */
+	enum err (*import_finish)(struct engine_db *db, struct execution *e);
+	/*
+	 * Drop up to ${limit} segments of imports that were not finished.
+	 * *${ret_left}: there may be more.
+	 */
+	enum err (*import_drop)(
+	    struct engine_db *db, uint32_t limit, bool *ret_left);
+
+	/*
 	 * Delete at most ${limit} live rows with seq < ${before}, oldest
 	 * first: all of them are in segments or belong to nobody. They may lie
 	 * in blocks of up to 100 and go with their whole block: a few just

@@ -23,32 +23,42 @@ void pack_fini(struct pack *p)
 	buf_fini(&p->out);
 }
 
+enum err pack_bytes(struct pack *p, const char *raw, struct engine_segment *s)
+{
+	size_t room, n;
+	char *dst;
+
+	s->codec = 0;
+	s->payload = raw;
+	s->payload_len = s->raw_len;
+	if (s->raw_len <= PLAIN_BYTES)
+		return OK;
+	room = ZSTD_compressBound(s->raw_len);
+	buf_reset(&p->out);
+	dst = buf_room(&p->out, room);
+	if (dst == NULL)
+		return ERR_NOMEM;
+	n = ZSTD_compress2(p->zstd, dst, room, raw, s->raw_len);
+	if (ZSTD_isError(n))
+		return ERR_NOMEM;
+	if (n < s->raw_len) {
+		s->codec = 1;
+		s->payload = dst;
+		s->payload_len = n;
+	}
+	return OK;
+}
+
 enum err pack_next(struct pack *p, const struct chunklog *l, uint64_t from,
     struct engine_segment *ret)
 {
 	struct engine_segment s = { .first = from };
 	const char *raw;
-	size_t room, n;
-	char *dst;
+	enum err rc;
 
 	s.n = chunklog_slice(l, from, PACK_SEGMENT_BYTES, &raw, &s.raw_len);
-	s.payload = raw;
-	s.payload_len = s.raw_len;
-	if (s.raw_len > PLAIN_BYTES) {
-		room = ZSTD_compressBound(s.raw_len);
-		buf_reset(&p->out);
-		dst = buf_room(&p->out, room);
-		if (dst == NULL)
-			return ERR_NOMEM;
-		n = ZSTD_compress2(p->zstd, dst, room, raw, s.raw_len);
-		if (ZSTD_isError(n))
-			return ERR_NOMEM;
-		if (n < s.raw_len) {
-			s.codec = 1;
-			s.payload = dst;
-			s.payload_len = n;
-		}
-	}
-	*ret = s;
-	return OK;
+	rc = pack_bytes(p, raw, &s);
+	if (rc == OK)
+		*ret = s;
+	return rc;
 }

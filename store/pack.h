@@ -2,7 +2,7 @@
  * pack: a stretch of a log becomes a segment: chosen by bytes, compressed
  * with zstd where that helps.
  *
- * Used by: the writer.          Thread: the owner's.
+ * Used by: the writer, import.          Thread: the owner's.
  * Promises: a segment's payload is the very bytes of chunk_pack(), plain or in
  * one zstd frame with checksum and content size: packing cannot change a chunk.
  */
@@ -27,6 +27,14 @@ struct pack {
 /* Fails: ERR_NOMEM; pack_fini() is due all the same. */
 MUST_CHECK enum err pack_init(struct pack *p);
 void pack_fini(struct pack *p);
+
+/*
+ * The segment of the ${s}->raw_len bytes at ${raw}, which are ${s}->n packed
+ * chunks from ${s}->first on: fills in the rest of ${s}. Lends and fails as
+ * pack_next().
+ */
+MUST_CHECK enum err pack_bytes(
+    struct pack *p, const char *raw, struct engine_segment *s);
 
 /*
  * The segment that begins with chunk ${from} of ${l}. Lends: its payload is

@@ -228,6 +228,14 @@ enum err sqlite_execution_delete(
 enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
     const struct engine_segment *s);
 
+/* sqlite_import.c */
+enum err sqlite_import_begin(struct engine_db *db, int64_t *ret_row);
+enum err sqlite_import_segment(
+    struct engine_db *db, int64_t row, const struct engine_segment *s);
+enum err sqlite_import_finish(struct engine_db *db, struct execution *e);
+enum err sqlite_import_drop(
+    struct engine_db *db, uint32_t limit, bool *ret_left);
+
 /* sqlite_live.c */
 enum err sqlite_chunk_append(struct engine_db *db, const struct execution *e,
     const struct chunk *c, int64_t *ret_seq);

@@ -99,6 +99,28 @@ static const struct sqlite_sql_text texts[] = {
 				   "next_index = max(next_index, ?3) "
 				   "WHERE id = ?1 AND packed = ?2",
 	    .write = true, .hot = true },
+	[SQL_IMPORT_NOTE] = { "INSERT INTO imports (execution) VALUES (?1)",
+	    .write = true, .hot = true },
+	[SQL_IMPORT_FORGET] = { "DELETE FROM imports WHERE execution = ?1",
+	    .write = true, .hot = true },
+	[SQL_IMPORT_FIRST] = { "SELECT execution FROM imports "
+			       "WHERE execution > 0 "
+			       "ORDER BY execution LIMIT 1",
+	    .write = true, .hot = true },
+	[SQL_IMPORT_DROP] = { "DELETE FROM segments WHERE id IN "
+			      "(SELECT id FROM segments "
+			      "WHERE id >= ?1 AND id < ?2 "
+			      "ORDER BY id LIMIT ?3)",
+	    .write = true, .hot = true },
+	[SQL_IMPORT_EXECUTION] = { "INSERT INTO executions (id, public_id, "
+				   "owner, status, model, target, prompt, "
+				   "created_ms, started_ms, first_chunk_ms, "
+				   "finished_ms, next_index, packed, attempts, "
+				   "error_code, idempotency_key, "
+				   "request_hash, metadata) VALUES (?1, ?2, "
+				   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+				   "?12, ?13, ?14, ?15, ?16, ?17)",
+	    .write = true, .hot = true },
 	[SQL_KEY_INSERT] = { "INSERT INTO keys (public_id, label, owner, hint, "
 			     "scopes, hash, created_ms, expires_ms, "
 			     "revoked_ms) "

@@ -81,10 +81,12 @@ static void refuse(
 
 static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 {
-	struct write *copied = writer_copy_stop(w, rc, why);
+	struct write *copied = writer_copy_stop(w, rc, why), *import;
 
 	if (copied != NULL)
 		answer(w, copied);
+	while ((import = writer_import_stop(w, rc, why)) != NULL)
+		answer(w, import);
 	while (w->queue != NULL)
 		refuse(w, shift(w), rc, why);
 }
@@ -108,6 +110,8 @@ static void refuse_creations(struct writer *w)
 /* No room for now. Nothing waits for it when no batch is left. */
 static void no_room(struct writer *w, enum err rc)
 {
+	struct write *import;
+
 	w->full = rc;
 	w->full_why = w->store->db->why;
 	if (rc == ERR_NOMEM)
@@ -117,6 +121,8 @@ static void no_room(struct writer *w, enum err rc)
 		log_warn("writer", "no room", "reason=%s detail=%s",
 		    err_name(rc), w->full_why.text);
 	w->told = true;
+	while ((import = writer_import_stop(w, rc, &w->full_why)) != NULL)
+		answer(w, import);
 	refuse_creations(w);
 	if (w->queue == NULL)
 		w->full = OK;
@@ -210,6 +216,8 @@ static enum err commit_some(struct writer *w)
 			writer_settle(w, x);
 		if (x->kind == WRITE_COPY)
 			x = writer_copy_begin(w, x);
+		else if (x->kind == WRITE_IMPORT && x->result == OK)
+			x = writer_import_begin(w, x);
 		if (x != NULL)
 			answer(w, x);
 	}
@@ -235,9 +243,11 @@ static int wait_ms(const struct writer *w)
 		left = w->retry_ms - clock_mono_ms();
 		return left > 0 ? (int)left : 0;
 	}
-	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w))
+	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w) ||
+	    writer_import_due(w))
 		return 0;
-	if (w->untidy_bytes > 0 || w->n_packing > 0)
+	if (w->untidy_bytes > 0 || w->n_packing > 0 || w->import_unclean ||
+	    w->imports != NULL)
 		return REST_MS;
 	return -1;
 }
@@ -246,7 +256,7 @@ static int wait_ms(const struct writer *w)
 static enum err chores(struct writer *w, bool rested)
 {
 	bool mail = w->queue != NULL || mailbox_bytes(&w->box) > 0;
-	struct write *copied = writer_copy_turn(w);
+	struct write *copied = writer_copy_turn(w), *import = NULL;
 	enum err rc = OK;
 
 	if (copied != NULL)
@@ -255,6 +265,10 @@ static enum err chores(struct writer *w, bool rested)
 		return OK;
 	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))
 		rc = writer_pack_turn(w);
+	if (rc == OK)
+		rc = writer_import_turn(w, mail, &import);
+	if (import != NULL)
+		answer(w, import);
 	if (rc == OK &&
 	    (w->untidy_bytes > TIDY_BYTES || (rested && w->untidy_bytes > 0)))
 		rc = tidy(w);
@@ -328,6 +342,8 @@ enum err writer_init(struct writer *w, struct store *store)
 	mailbox_init(&w->box, BOX_MAILS, backlog == 0 ? BACKLOG_BYTES : backlog,
 	    NULL, NULL);
 	w->queue_tail = &w->queue;
+	w->imports_tail = &w->imports;
+	w->import_unclean = true; /* until somebody has looked */
 	writer_tx_init(&w->tx);
 	TAILQ_INIT(&w->unpacked);
 	TAILQ_INIT(&w->packing);

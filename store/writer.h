@@ -29,6 +29,7 @@
 #include "store/key.h"
 #include "store/prompt.h"
 
+struct import;
 struct store;
 
 /* What one log may hold before its end; a run stops long before. */
@@ -44,6 +45,7 @@ enum write_kind {
 	WRITE_PROMPT_ADD,    /* the next version of a name */
 	WRITE_PROMPT_DELETE, /* all versions of a name */
 	WRITE_COPY,	     /* no write: all that is stored, into a file */
+	WRITE_IMPORT,	     /* an ended execution, with its chunks */
 };
 
 struct write;
@@ -114,6 +116,17 @@ struct write {
 			const char *path;
 			const atomic_bool *cancel;
 		} copy;
+		/*
+		 * ${import} (lent, packed) is stored, whole or not at all. A
+		 * large one takes several commits, and nobody sees anything of
+		 * it before the last. Readers are not told: it has ended.
+		 * Fails: ERR_CONFLICT, the id is there, or its owner has used
+		 * the idempotency key; ERR_FULL; ERR_IO.
+		 */
+		struct {
+			struct import *import;
+			size_t stored; /* the writer's: segments so far */
+		} import;
 	} u;
 };
 

@@ -1,7 +1,7 @@
 /*
  * writer_internal: the writer's parts: the thread and its queue (writer.c),
  * one transaction (writer_tx.c, writer_batch.c), packing between commits
- * (writer_pack.c).
+ * (writer_pack.c), copies and imports (writer_copy.c, writer_import.c).
  *
  * Used by: writer*.c; store.c (starts and stops it), store_load.c (tracks).
  * Thread: the writer's, but for writer_init() … writer_fini().
@@ -65,6 +65,12 @@ struct writer {
 	/* The copy under way, NULL: none (writer_copy.c). */
 	struct write *copying;
 	struct engine_copy *copy;
+
+	/* Large imports, the first under way (writer_import.c). */
+	struct mail *imports, **imports_tail;
+	bool import_unclean;	 /* segments may be there to be dropped */
+	int64_t import_after_ms; /* after a failure: not before this */
+	unsigned since_import;	 /* commits since the last turn */
 
 	/* Packing: see writer_pack.c. */
 	struct pack pack;
@@ -153,6 +159,29 @@ struct write *writer_copy_turn(struct writer *w);
 
 /* End it by ${rc}. */
 struct write *writer_copy_stop(
+    struct writer *w, enum err rc, const struct why *why);
+
+/* --- importing (writer_import.c) --- */
+
+/* As writer_apply(); large ones come later. */
+MUST_CHECK enum err writer_import_apply(struct writer *w, struct write *x);
+
+/* ${x} was committed: gives it back to be answered, or NULL: it comes later. */
+struct write *writer_import_begin(struct writer *w, struct write *x);
+
+/* Is there something to do now? */
+bool writer_import_due(const struct writer *w);
+
+/*
+ * A little of a large one, in its own transaction, less often while ${mail}
+ * waits. *${ret}: a write to answer now, if any. Fails (verdict): ERR_IO,
+ * ERR_CORRUPT.
+ */
+MUST_CHECK enum err writer_import_turn(
+    struct writer *w, bool mail, struct write **ret);
+
+/* End the first large one by ${rc}, and give it to be answered; or NULL. */
+struct write *writer_import_stop(
     struct writer *w, enum err rc, const struct why *why);
 
 #endif

@@ -176,6 +176,7 @@ enum err writer_apply(struct writer *w, struct write *x)
 			db, x->u.prompt_delete.owner, x->u.prompt_delete.name),
 		    ERR_NOT_FOUND, "there is no such prompt");
 		break;
+	case WRITE_IMPORT: rc = writer_import_apply(w, x); break;
 	/* Begins when what came before it is committed. */
 	case WRITE_COPY: break;
 	}

@@ -73,6 +73,12 @@ CREATE TABLE segments (
 	payload BLOB NOT NULL
 ) STRICT;
 
+-- An import whose segments are being written: nobody sees them until its record
+-- is there and this row is not. Found at a start, they are deleted.
+CREATE TABLE imports (
+	execution INTEGER PRIMARY KEY    -- executions.id to be
+) STRICT;
+
 CREATE TABLE keys (
 	id INTEGER PRIMARY KEY,
 	public_id BLOB NOT NULL UNIQUE,
