@@ -42,10 +42,16 @@ struct http_options {
 	size_t max_body_bytes;	  /* [1 MiB], past it 413 */
 	/* Of all bodies held; past it 503 for those of more than 16 KiB. */
 	size_t max_bodies_bytes; /* [256 MiB, four bodies at least] */
-	int64_t header_ms;	 /* [10,000] first byte to end of the header */
-	int64_t body_ms;	 /* [30,000] end of the header to end of body */
-	int64_t idle_ms;  /* [30,000] between requests, before the first */
-	int64_t stall_ms; /* [30,000] without a byte taken by the client */
+	/*
+	 * What the body of this request, whose head alone has come, may have
+	 * when that is more than max_body_bytes; 0: it is not. On its loop's
+	 * thread. NULL: nobody may send more.
+	 */
+	size_t (*max_body)(const struct http_exchange *x, void *arg);
+	int64_t header_ms; /* [10,000] first byte to end of the header */
+	int64_t body_ms;   /* [30,000] end of the header to end of body */
+	int64_t idle_ms;   /* [30,000] between requests, before the first */
+	int64_t stall_ms;  /* [30,000] without a byte taken by the client */
 	/* Plain answers from this size on are gzipped, if asked for [1,024]. */
 	size_t gzip_bytes;
 	/*

@@ -72,11 +72,17 @@ static void begin_body(struct http_conn *c)
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	const struct http_options *opt = &c->loop->server->opt;
 	struct http_exchange *x = &c->x;
+	size_t max = opt->max_body_bytes;
 
-	buf_init(&x->body, opt->max_body_bytes + 1);
+	if (opt->max_body != NULL) {
+		size_t more = opt->max_body(x, opt->arg);
+
+		max = more > max ? more : max;
+	}
+	buf_init(&x->body, max + 1);
 	if (x->parse.chunked) {
-		parse_http_chunks_init(&c->chunks, opt->max_body_bytes);
-	} else if (x->parse.length > opt->max_body_bytes) {
+		parse_http_chunks_init(&c->chunks, max);
+	} else if (x->parse.length > max) {
 		x->close = true;
 		http_conn_refuse(c, &long_body);
 		return;
