@@ -17,6 +17,7 @@
 #define BATCH 8
 #define STEP_BYTES ((size_t)64 << 10)
 #define STEP_MAX_BYTES ((size_t)512 << 20)
+#define ATTEMPTS_MAX_BYTES ((size_t)1 << 20)
 
 enum phase {
 	PHASE_LIST,   /* the next records */
@@ -37,8 +38,10 @@ struct export
 	uint32_t n, at;
 	enum phase phase;
 	struct page_query q;
-	uint64_t begin; /* of the text: behind the last reset */
-	bool deleted;	/* since it was listed: its line is not whole */
+	uint64_t begin;	     /* of the text: behind the last reset */
+	bool deleted;	     /* since it was listed: its line is not whole */
+	uint32_t attempt;    /* of the last chunk; 0 before the first */
+	struct buf attempts; /* where each attempt's chunks begin */
 	struct buf out;
 };
 
@@ -55,6 +58,7 @@ static void export_drop(struct read_job *job)
 
 	forget_found(x);
 	buf_fini(&x->out);
+	buf_fini(&x->attempts);
 	free(x);
 }
 
@@ -76,16 +80,44 @@ static enum err next_records(struct export *x, struct query *q)
 	return e;
 }
 
+/* What a client needs no more, but an import: who asked for it, with what. */
+static void write_idempotency(struct buf *b, const struct execution *e)
+{
+	static const uint8_t none[DIGEST_BYTES];
+	char hex[2 * DIGEST_BYTES + 1];
+
+	for (size_t i = 0; i < DIGEST_BYTES; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", e->request_hash[i]);
+	jsonout_member(b, "idempotency_key", e->idempotency_key);
+	jsonout_member(b, "request_hash",
+	    memcmp(e->request_hash, none, DIGEST_BYTES) ? hex : NULL);
+}
+
 static void begin_record(struct export *x)
 {
 	jsonout_object(&x->out);
 	write_execution_members(&x->out, &x->found[x->at], true);
+	write_idempotency(&x->out, &x->found[x->at]);
 	jsonout_key(&x->out, "chunks");
 	jsonout_array(&x->out);
 	x->q = (struct page_query){ 0, 1000, STEP_BYTES };
 	x->begin = 0;
 	x->deleted = false;
+	x->attempt = 0;
+	buf_reset(&x->attempts);
 	x->phase = PHASE_CHUNKS;
+}
+
+/* Chunks do not say their attempt: a new one is noted once. */
+static void note_attempt(struct export *x, const struct chunk *c)
+{
+	if (c->attempt == x->attempt)
+		return;
+	x->attempt = c->attempt;
+	jsonout_array(&x->attempts);
+	jsonout_int(&x->attempts, (int64_t)c->index);
+	jsonout_int(&x->attempts, c->attempt);
+	jsonout_array_end(&x->attempts);
 }
 
 static void write_chunks(struct export *x, const struct page *page)
@@ -102,6 +134,7 @@ static void write_chunks(struct export *x, const struct page *page)
 	while (page_each(page, &at, &c)) {
 		if (c.kind == CHUNK_RESET)
 			x->begin = c.index + 1;
+		note_attempt(x, &c);
 		write_page_chunk(&x->out, &c);
 	}
 	if (goes_on && x->out.data)
@@ -110,7 +143,9 @@ static void write_chunks(struct export *x, const struct page *page)
 
 static void next_record(struct export *x)
 {
-	buf_puts(&x->out, x->deleted ? "\",\"deleted\":true}\n" : "\"}\n");
+	buf_puts(&x->out, "\",\"chunk_attempts\":[");
+	buf_add(&x->out, x->attempts.data, x->attempts.len);
+	buf_puts(&x->out, x->deleted ? "],\"deleted\":true}\n" : "]}\n");
 	x->phase = ++x->at < x->n ? PHASE_RECORD : PHASE_LIST;
 }
 
@@ -164,6 +199,8 @@ static void export_run(struct read_job *job, struct query *q)
 		else
 			e = one_page(x, q);
 	}
+	if (e == OK)
+		e = buf_state(&x->attempts);
 	if (e == OK)
 		e = buf_state(&x->out);
 	job->result = e;
@@ -219,6 +256,7 @@ static void export_done(struct read_job *job, struct call *call)
 	if (next->f.after)
 		next->f.after = &next->after;
 	buf_init(&x->out, 1);
+	buf_init(&x->attempts, 1);
 	x->n = 0;
 	h->export = next;
 	if (!call->started) {
@@ -242,6 +280,7 @@ void front_rest_export(struct call *call)
 		return;
 	}
 	buf_init(&x->out, STEP_MAX_BYTES);
+	buf_init(&x->attempts, ATTEMPTS_MAX_BYTES);
 	x->job.run = export_run;
 	x->job.done = export_done;
 	x->job.drop = export_drop;
