@@ -34,6 +34,9 @@ void front_sse_ticket(struct call *call);
 void front_rest_poll(struct call *call);
 void front_rest_export(struct call *call);
 
+/* front_rest_import.c */
+void front_rest_import(struct call *call);
+
 /* front_rest_keys.c */
 void front_rest_key_add(struct call *call);
 void front_rest_key_list(struct call *call);

@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 		cmd_rm(),
 		cmd_prompts(),
 		cmd_export(),
+		cmd_import(),
 		cmd_keys(),
 		cmd_backup(),
 		cmd_restore(),

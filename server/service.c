@@ -13,6 +13,7 @@
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
+#include "store/import.h"
 #include "store/keyring.h"
 #include "store/store.h"
 #include "store/tail.h"
@@ -217,19 +218,26 @@ static bool by_ticket(struct call *call, bool *ret_spent)
 	return true;
 }
 
+static enum err who_asks(struct service *s, const struct http_exchange *x,
+    struct principal *ret, struct problem *p)
+{
+	if (s->o.require_keys)
+		return auth_check(http_header(x, "Authorization"),
+		    http_header(x, "X-API-Key"), find_key, s, ret, p);
+	auth_local(ret);
+	return OK;
+}
+
 /* Who asks, and may they? False: answered, or held back. */
 static bool admit(struct call *call)
 {
 	const struct route *route = call->route;
-	struct service *s = call->service;
 	struct problem p;
 	bool spent = false;
 
 	if (route->scope == 0)
 		return true;
-	if (!s->o.require_keys) {
-		auth_local(&call->who);
-	} else if (by_ticket(call, &spent)) {
+	if (call->service->o.require_keys && by_ticket(call, &spent)) {
 		if (spent) {
 			call_refuse(call, PROBLEM_UNAUTHENTICATED, "ticket",
 			    "the ticket is unknown, spent or older than %d s; "
@@ -237,9 +245,7 @@ static bool admit(struct call *call)
 			    TICKET_MS / 1000);
 			return false;
 		}
-	} else if (auth_check(http_header(call->x, "Authorization"),
-		       http_header(call->x, "X-API-Key"), find_key, s,
-		       &call->who, &p) != OK) {
+	} else if (who_asks(call->service, call->x, &call->who, &p) != OK) {
 		call_fail(call, &p);
 		return false;
 	}
@@ -317,6 +323,19 @@ void service_on_request(struct http_exchange *x, void *arg)
 		refuse_route(call, e, allow);
 	else
 		handle(call);
+}
+
+size_t service_max_body(const struct http_exchange *x, void *arg)
+{
+	struct principal who;
+	struct problem p;
+
+	/* Only admins' imports: anybody else's bytes are not waited for. */
+	if (http_method(x) != HTTP_POST ||
+	    strcmp(http_path(x), "/v1/executions/import") != 0 ||
+	    who_asks(arg, x, &who, &p) != OK || !auth_may(&who, KEY_ADMIN))
+		return 0;
+	return IMPORT_LINE_BYTES + 1;
 }
 
 void service_on_refusal(struct buf *body, const char **ret_content_type,

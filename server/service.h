@@ -52,6 +52,7 @@ MUST_CHECK enum err service_recover(struct service *s, size_t *ret_queued,
 
 /* For http_options: arg is the service. */
 void service_on_request(struct http_exchange *x, void *arg);
+size_t service_max_body(const struct http_exchange *x, void *arg);
 void service_on_refusal(struct buf *body, const char **ret_content_type,
     int status, const char *code, const char *detail);
 

@@ -25,6 +25,7 @@ struct service {
 	int64_t started_ms; /* mono */
 	atomic_bool draining;
 	atomic_bool backing_up; /* one backup at a time */
+	atomic_bool importing;	/* one import at a time */
 	/*
 	 * Whenever the lock is free: n_in_worker callers are between
 	 * service_worker() and service_worker_done(); n_writes writes were

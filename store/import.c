@@ -41,17 +41,16 @@ enum err import_owners_parse(
 
 	for (const char *p = text; *p != '\0' || p == text;) {
 		size_t len = strcspn(p, ","), equals = strcspn(p, "=,");
-		bool maps = equals < len;
+		size_t to = equals < len ? equals + 1 : 0;
 
 		if (o.n == IMPORT_MAX_OWNERS) {
 			err_why(why, "at most %d owners can be mapped",
 			    IMPORT_MAX_OWNERS);
 			return ERR_INPUT;
 		}
-		if ((maps && !put_name(o.map[o.n].from, p, equals)) ||
-		    !put_name(o.map[o.n].to, p + equals + maps,
-			len - equals - maps) ||
-		    memchr(p + equals + maps, '=', len - equals - maps)) {
+		if ((to > 0 && !put_name(o.map[o.n].from, p, equals)) ||
+		    !put_name(o.map[o.n].to, p + to, len - to) ||
+		    memchr(p + to, '=', len - to) != NULL) {
 			err_why(why,
 			    "an owner is NAME or OLD=NEW, names of 1 to %d "
 			    "bytes without = and commas",

@@ -82,13 +82,13 @@ bool import_plausible(const struct execution *e, int64_t now_ms, int64_t ms)
 static enum err bad_attempts(struct reading *r)
 {
 	return REFUSE(r, "\"chunk_attempts\" must be [[index,attempt],…], "
-			 "both growing, from index 0");
+			 "indices growing from 0");
 }
 
 /* The next run of them, into next_from and next_attempt. */
 static enum err next_run(struct reading *r)
 {
-	int64_t v[2], from = r->next_from, attempt = r->next_attempt;
+	int64_t v[2], from = r->next_from;
 	struct jsonscan_slice number;
 	enum err rc = jsonscan_item(&r->attempts);
 
@@ -106,7 +106,7 @@ static enum err next_run(struct reading *r)
 			rc = jsonscan_int(number, &v[i]);
 	}
 	if (rc != OK || jsonscan_item(&r->attempts) != ERR_NOT_FOUND ||
-	    v[0] <= from || v[1] <= attempt || v[1] > UINT32_MAX)
+	    v[0] <= from || v[1] < 1 || v[1] > UINT32_MAX)
 		return bad_attempts(r);
 	r->next_from = v[0];
 	r->next_attempt = v[1];

@@ -164,6 +164,7 @@ static enum err start_http(struct serving *s, struct why *why)
 		.allow_hosts = c->allow_hosts,
 		.allow_origins = c->cors_origins,
 		.server_name = "spool",
+		.max_body = service_max_body,
 		.on_request = service_on_request,
 		.on_refusal = service_on_refusal,
 		.arg = s->service,
