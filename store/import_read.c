@@ -416,8 +416,6 @@ enum err import_read(struct import *ret, const char *line, size_t len,
 	struct import_parts parts;
 	enum err rc, named;
 
-	if (!utf8_valid(line, len))
-		return REFUSE(&r, "it is not UTF-8");
 	jsonscan_init(&r.scan, line, len);
 	rc = walk(&r, len);
 	/* Whose line it is helps whoever mends it. */
@@ -430,6 +428,8 @@ enum err import_read(struct import *ret, const char *line, size_t len,
 		else
 			*why = first;
 	}
+	if (rc == OK && !utf8_valid(line, len))
+		rc = REFUSE(&r, "it is not UTF-8");
 	if (rc == OK)
 		rc = look_at_all(&r);
 	if (rc == OK)
