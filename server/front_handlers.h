@@ -37,6 +37,9 @@ void front_rest_export(struct call *call);
 /* front_rest_import.c */
 void front_rest_import(struct call *call);
 
+/* front_rest_usage.c */
+void front_rest_usage(struct call *call);
+
 /* front_rest_keys.c */
 void front_rest_key_add(struct call *call);
 void front_rest_key_list(struct call *call);

@@ -19,6 +19,7 @@ int main(int argc, char **argv)
 		cmd_prompts(),
 		cmd_export(),
 		cmd_import(),
+		cmd_usage(),
 		cmd_keys(),
 		cmd_backup(),
 		cmd_restore(),

@@ -81,6 +81,10 @@ static const struct route table[] = {
 	REST(POST, "/v1/executions/{id}/cancel", RUN, ROUTE_READ,
 	    front_rest_cancel, "cancel an execution"),
 
+	ASKED(GET, "/v1/usage", READ, ROUTE_READ, front_rest_usage,
+	    "by owner since until limit after",
+	    "what executions used, by day, owner or target"),
+
 	REST(POST, "/v1/keys", ADMIN, ROUTE_READ, front_rest_key_add,
 	    "make a key; its secret is shown once"),
 	REST(GET, "/v1/keys", ADMIN, ROUTE_READ, front_rest_key_list,

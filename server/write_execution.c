@@ -60,9 +60,7 @@ void write_execution(struct buf *b, const struct execution *e, bool whole)
 	jsonout_object_end(b);
 }
 
-/* Whose executions: any for admin, or the one asked for. */
-static enum err read_owner(
-    struct call *call, struct query_filter *ret, char *owner)
+enum err write_execution_owner(struct call *call, char *owner, const char **ret)
 {
 	const char *own = call_filter(call);
 
@@ -75,7 +73,7 @@ static enum err read_owner(
 	}
 	if (own)
 		(void)snprintf(owner, KEY_NAME_BYTES, "%s", own);
-	ret->owner = owner[0] ? owner : NULL;
+	*ret = owner[0] ? owner : NULL;
 	return OK;
 }
 
@@ -107,7 +105,8 @@ enum err write_execution_filter(struct call *call, struct query_filter *ret,
 	int64_t limit = default_limit;
 	char text[ID_TEXT + 8];
 
-	if (read_owner(call, &f, owner) != OK || read_status(call, &f) != OK ||
+	if (write_execution_owner(call, owner, &f.owner) != OK ||
+	    read_status(call, &f) != OK ||
 	    call_time(call, "since", &f.since_ms) != OK ||
 	    call_time(call, "until", &f.until_ms) != OK ||
 	    call_text(call, "after", text, sizeof(text)) != OK ||

@@ -30,6 +30,14 @@ void write_execution_members(
 void write_execution_time(struct buf *b, int64_t ms);
 
 /*
+ * ?owner= into ${owner} (KEY_NAME_BYTES) and *${ret}, which lends it: whose
+ * things, NULL for anybody's. Whoever is no admin sees its own.
+ * Fails: ERR_INPUT, answered already.
+ */
+MUST_CHECK enum err write_execution_owner(
+    struct call *call, char *owner, const char **ret);
+
+/*
  * ?status=&owner=&since=&until=&limit=&after= into ${ret}, which then lends
  * ${owner} (KEY_NAME_BYTES) and ${after}. Whoever is no admin sees its own.
  * Fails: ERR_INPUT, answered already.

@@ -7,7 +7,7 @@
  *                └──────────── seems wrong ──► suspects ◄───────┘
  *                                                 │ record, segments, and the
  *                                                 ▼ record once more
- *                                              findings
+ *                                              findings, then usage
  *
  * Rows become segments before they are dropped, and a record says so in the
  * same transaction: what a walk over the live rows missed is packed in every
@@ -20,6 +20,7 @@
 
 #include "store/base/log.h"
 #include "store/check_subject.h"
+#include "store/check_usage.h"
 #include "store/store_internal.h"
 
 #define BATCH 64
@@ -37,6 +38,7 @@ enum phase {
 	PHASE_SUSPECT, /* the next one's record */
 	PHASE_SUSPECT_SEGMENTS,
 	PHASE_SUSPECT_THERE, /* its record again */
+	PHASE_USAGE,	     /* its sums */
 	PHASE_DONE,
 };
 
@@ -57,6 +59,7 @@ struct check {
 
 	int64_t *suspects;
 	size_t n_suspects, suspects_room, next_suspect;
+	struct check_usage usage;
 	bool gone; /* the suspect was deleted meanwhile */
 	bool cut;  /* there are more */
 	struct check_counts counts;
@@ -79,6 +82,9 @@ static const struct {
 	[CHECK_END] = { "end", REMOVE_OR_RESTORE },
 	[CHECK_STATUS] = { "status", REMOVE_OR_RESTORE },
 	[CHECK_RECORD] = { "record", REMOVE_OR_RESTORE },
+	[CHECK_USAGE] = { "usage",
+	    "executions are not concerned; restore a backup if the sums "
+	    "matter" },
 	[CHECK_TOO_MANY] = { "too_many", "mend these, then check again" },
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == CHECK_KINDS,
@@ -148,7 +154,7 @@ static enum err on_execution(void *arg, const struct engine_seen_execution *e)
 	check_subject_record(s, e);
 	if (run != NULL)
 		run->known = true;
-	return OK;
+	return c->phase == PHASE_RECORDS ? check_usage_note(&c->usage, e) : OK;
 }
 
 /* The subject with that row: segments come in the order of rows. */
@@ -322,7 +328,8 @@ static enum err step_suspect(struct check *c, const struct engine_seen *to)
 		if (c->cut)
 			found(c, CHECK_TOO_MANY, NULL,
 			    "too many executions seem wrong to look at all");
-		c->phase = PHASE_DONE;
+		/* Records that are wrong were added up before they were. */
+		c->phase = c->counts.findings == 0 ? PHASE_USAGE : PHASE_DONE;
 		return OK;
 	}
 	row = c->suspects[c->next_suspect++];
@@ -365,6 +372,20 @@ static enum err step_there(struct check *c, const struct engine_seen *to)
 	return OK;
 }
 
+/* Whatever ended was added up in the same commit: after the records. */
+static enum err step_usage(struct check *c)
+{
+	struct why what;
+	bool done = false;
+	enum err rc = check_usage_step(&c->usage, c->db, &what, &done);
+
+	if (rc == OK && what.text[0] != '\0')
+		found(c, CHECK_USAGE, NULL, what.text);
+	if (rc == OK && done)
+		c->phase = PHASE_DONE;
+	return rc;
+}
+
 static enum err step(struct check *c)
 {
 	const struct engine_seen to = telling(c);
@@ -378,6 +399,7 @@ static enum err step(struct check *c)
 	case PHASE_SUSPECT_SEGMENTS: return step_segments(c, &to);
 	case PHASE_SUSPECT: return step_suspect(c, &to);
 	case PHASE_SUSPECT_THERE: return step_there(c, &to);
+	case PHASE_USAGE: return step_usage(c);
 	case PHASE_DONE: return OK;
 	}
 	return OK;
@@ -455,6 +477,7 @@ void check_close(struct check *c)
 	if (c->db != NULL)
 		c->db->engine->close(c->db);
 	check_live_fini(&c->live);
+	check_usage_fini(&c->usage);
 	free(c->suspects);
 	free(c);
 }

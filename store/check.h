@@ -40,9 +40,10 @@ enum check_kind {
 	CHECK_END,	/* no end, several, or one that is not the last row */
 	CHECK_STATUS,	/* end and record, or record and metadata, disagree */
 	CHECK_RECORD,	/* the record is not one that spool writes */
+	CHECK_USAGE,	/* the sums of usage say less than the executions */
 	CHECK_TOO_MANY, /* it gave up: mend these first */
 };
-#define CHECK_KINDS 10
+#define CHECK_KINDS 11
 
 struct check_finding {
 	enum check_kind kind;

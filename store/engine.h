@@ -28,6 +28,7 @@
 #include "store/prompt.h"
 #include "store/query.h"
 #include "store/store.h"
+#include "store/tally.h"
 
 /* A copy under way; the driver's own. */
 struct engine_copy;
@@ -84,6 +85,7 @@ struct engine_seen_execution {
 	const char *metadata;	/* NULL: none */
 	size_t metadata_len;
 	bool has_request;
+	struct tally used;
 };
 
 struct engine_seen_segment {
@@ -171,7 +173,10 @@ struct engine {
 	enum err (*execution_start)(struct engine_db *db,
 	    const struct execution *e, const char *target, uint32_t attempt,
 	    int64_t started_ms);
-	/* ERR_CONFLICT when it has ended already. */
+	/*
+	 * Its metadata says what it used: that is added to its day's sums in
+	 * the same transaction. ERR_CONFLICT when it has ended already.
+	 */
 	enum err (*execution_end)(struct engine_db *db,
 	    const struct execution *e, const struct engine_end *end);
 	/* The record and all that belongs to it. ERR_NOT_FOUND. */
@@ -206,7 +211,8 @@ struct engine {
 	/*
 	 * The record and the request of the ended ${e}, all of whose
 	 * e->next_index chunks are in segments at this commit. Sets e->row when
-	 * it is 0, else it is import_begin()'s. ERR_CONFLICT: there is one with
+	 * it is 0, else it is import_begin()'s. What it used is added to its
+	 * day's sums. ERR_CONFLICT: there is one with
 	 * this id, or this idempotency key of its owner.
 	 */
 	enum err (*import_finish)(struct engine_db *db, struct execution *e);
@@ -259,6 +265,10 @@ struct engine {
 	 */
 	enum err (*chunk_page)(struct engine_db *db, const struct id *id,
 	    const char *owner, const struct page_query *q, struct page *ret);
+	/* As query_usage(). */
+	enum err (*usage_list)(struct engine_db *db,
+	    const struct tally_filter *f, struct tally_row *ret,
+	    uint32_t *ret_n);
 	enum err (*prompt_get)(struct engine_db *db, const char *owner,
 	    const char *name, uint32_t version, struct prompt *ret);
 	enum err (*prompt_list)(struct engine_db *db, const char *owner,

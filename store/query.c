@@ -125,6 +125,17 @@ enum err query_list(struct query *q, const struct query_filter *f, bool whole,
 	return rc;
 }
 
+enum err query_usage(struct query *q, const struct tally_filter *f,
+    struct tally_row *ret, uint32_t *ret_n)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(
+		    q, q->store->engine->usage_list(q->db, f, ret, ret_n));
+	return rc;
+}
+
 enum err query_prompt(struct query *q, const char *owner, const char *name,
     uint32_t version, struct prompt *ret)
 {

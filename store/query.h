@@ -16,6 +16,7 @@
 #include "store/execution.h"
 #include "store/page.h"
 #include "store/prompt.h"
+#include "store/tally.h"
 
 struct store;
 struct query;
@@ -55,6 +56,15 @@ struct query_filter {
  */
 MUST_CHECK enum err query_list(struct query *q, const struct query_filter *f,
     bool whole, struct execution *ret, uint32_t *ret_n);
+
+/*
+ * What was used on days of [first_day, end_day), summed up by ${f}->by in the
+ * order of the keys, into ${ret}, room for ${f}->limit rows, each to be
+ * tally_row_fini()ed. The cursor is the last key as text (a day: its number).
+ * In all: one row. What was deleted since is counted too.
+ */
+MUST_CHECK enum err query_usage(struct query *q, const struct tally_filter *f,
+    struct tally_row *ret, uint32_t *ret_n);
 
 /* ${version} 0: the newest. Fails: ERR_NOT_FOUND. */
 MUST_CHECK enum err query_prompt(struct query *q, const char *owner,

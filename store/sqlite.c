@@ -35,6 +35,7 @@ static const struct engine sqlite = {
 	.execution_get = sqlite_execution_get,
 	.execution_list = sqlite_execution_list,
 	.chunk_page = sqlite_chunk_page,
+	.usage_list = sqlite_usage_list,
 	.prompt_get = sqlite_prompt_get,
 	.prompt_list = sqlite_prompt_list,
 	.stats = sqlite_stats,

@@ -84,6 +84,9 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 		    SQL_WITH(
 			SQL_INT(row), SQL_CHARS(e->request, e->request_len)),
 		    NULL);
+	if (rc == OK)
+		rc = sqlite_usage_settle(
+		    d, row, e->metadata, e->metadata_len, e->finished_ms);
 	if (rc == OK && e->row != 0)
 		rc = sqlite_run(
 		    d, SQL_IMPORT_FORGET, SQL_WITH(SQL_INT(row)), NULL);

@@ -196,6 +196,15 @@ MUST_CHECK enum err sqlite_live_some(struct sqlite_db *d, int64_t from,
 MUST_CHECK enum err sqlite_unzip(struct sqlite_db *d, const void *payload,
     size_t len, size_t raw_len, char **ret);
 
+/* --- sqlite_usage.c --- */
+
+/*
+ * The execution ${row}, whose record has its status, owner, target and attempts,
+ * ends with this transaction: note what it used, and add it to the day's sums.
+ */
+MUST_CHECK enum err sqlite_usage_settle(struct sqlite_db *d, int64_t row,
+    const char *metadata, size_t len, int64_t finished_ms);
+
 /* --- the questions of store/engine.h, by file --- */
 
 /* sqlite_place.c */
@@ -235,6 +244,10 @@ enum err sqlite_import_segment(
 enum err sqlite_import_finish(struct engine_db *db, struct execution *e);
 enum err sqlite_import_drop(
     struct engine_db *db, uint32_t limit, bool *ret_left);
+
+/* sqlite_usage.c */
+enum err sqlite_usage_list(struct engine_db *db, const struct tally_filter *f,
+    struct tally_row *ret, uint32_t *ret_n);
 
 /* sqlite_live.c */
 enum err sqlite_chunk_append(struct engine_db *db, const struct execution *e,

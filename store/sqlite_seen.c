@@ -22,7 +22,17 @@ enum {
 	C_ERROR_CODE,
 	C_METADATA,
 	C_HAS_REQUEST,
+	C_INPUT_TOKENS,
+	C_OUTPUT_TOKENS,
+	C_COST_PUSD,
 };
+
+static int64_t known(sqlite3_stmt *row, int column)
+{
+	return sqlite3_column_type(row, column) == SQLITE_NULL
+		   ? -1
+		   : sqlite3_column_int64(row, column);
+}
 
 static enum err on_execution(void *arg, sqlite3_stmt *row)
 {
@@ -39,6 +49,11 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 		.metadata = (const char *)sqlite3_column_text(row, C_METADATA),
 		.metadata_len = (size_t)sqlite3_column_bytes(row, C_METADATA),
 		.has_request = sqlite3_column_int(row, C_HAS_REQUEST) != 0,
+		.used = { .input_tokens = known(row, C_INPUT_TOKENS),
+		    .output_tokens = known(row, C_OUTPUT_TOKENS),
+		    .cached_tokens = -1,
+		    .reasoning_tokens = -1,
+		    .cost_pusd = known(row, C_COST_PUSD) },
 	};
 
 	if (sqlite3_column_bytes(row, C_PUBLIC_ID) == sizeof(e.id.byte))

@@ -21,6 +21,32 @@
 		.hot = true                                               \
 	}
 
+/* As sqlite_usage.c takes them; a sum of costs may pass 64 bits: two halves. */
+#define USAGE_SUMS                                                       \
+	"sum(completed), sum(failed), sum(cancelled), sum(attempts), "   \
+	"sum(priced), sum(input_tokens), sum(output_tokens), "           \
+	"sum(cached_tokens), sum(reasoning_tokens), "                    \
+	"sum(cost_pusd / 1000000), sum(cost_pusd % 1000000) FROM usage " \
+	"WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR owner = ?3) "
+
+/*
+ * ?4 the cursor, ?5 how many. By owner or target it sorts all days of the range:
+ * a report, which nobody waits for twice a second.
+ */
+#define USAGE_BY(key, often)                                                \
+	{                                                                   \
+		.text =                                                     \
+		    "SELECT " key ", " USAGE_SUMS "AND (?4 IS NULL OR " key \
+		    " > ?4) GROUP BY " key " ORDER BY " key " LIMIT ?5",    \
+		.hot = often                                                \
+	}
+
+/* Not known and not known is not known; what nobody believes stays in bounds. */
+#define USAGE_SUM(column, most)                                        \
+	column " = CASE WHEN excluded." column " IS NULL THEN " column \
+	       " ELSE min(coalesce(" column ", 0) + excluded." column  \
+	       ", " most ") END"
+
 static const struct sqlite_sql_text texts[] = {
 	[SQL_BEGIN] = { "BEGIN IMMEDIATE", .write = true },
 	[SQL_BEGIN_READ] = { "BEGIN" },
@@ -121,6 +147,37 @@ static const struct sqlite_sql_text texts[] = {
 				   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
 				   "?12, ?13, ?14, ?15, ?16, ?17)",
 	    .write = true, .hot = true },
+	[SQL_EXECUTION_USED] = { "UPDATE executions SET input_tokens = ?2, "
+				 "output_tokens = ?3, cached_tokens = ?4, "
+				 "reasoning_tokens = ?5, cost_pusd = ?6 "
+				 "WHERE id = ?1",
+	    .write = true, .hot = true },
+	[SQL_USAGE_ADD] = { "INSERT INTO usage (day, owner, target, completed, "
+			    "failed, cancelled, attempts, priced, "
+			    "input_tokens, output_tokens, cached_tokens, "
+			    "reasoning_tokens, cost_pusd) "
+			    "SELECT ?2, owner, coalesce(target, ''), "
+			    "status = 2, status = 3, status = 4, attempts, "
+			    "cost_pusd IS NOT NULL, input_tokens, "
+			    "output_tokens, cached_tokens, reasoning_tokens, "
+			    "cost_pusd FROM executions WHERE id = ?1 "
+			    "ON CONFLICT (day, owner, target) DO UPDATE SET "
+			    "completed = completed + excluded.completed, "
+			    "failed = failed + excluded.failed, "
+			    "cancelled = cancelled + excluded.cancelled, "
+			    "attempts = attempts + excluded.attempts, "
+			    "priced = priced + excluded.priced, " USAGE_SUM(
+				"input_tokens",
+				"1000000000000") ", " USAGE_SUM("output_tokens",
+				"1000000000000") ", " USAGE_SUM("cached_tokens",
+				"1000000000000") ", " USAGE_SUM("reasoning_tokens",
+				"1000000000000") ", " USAGE_SUM("cost_pusd",
+				"9000000000000000000"),
+	    .write = true, .hot = true },
+	[SQL_USAGE_BY_DAY] = USAGE_BY("day", true),
+	[SQL_USAGE_BY_OWNER] = USAGE_BY("owner", false),
+	[SQL_USAGE_BY_TARGET] = USAGE_BY("target", false),
+	[SQL_USAGE_IN_ALL] = { "SELECT NULL, " USAGE_SUMS, .hot = true },
 	[SQL_KEY_INSERT] = { "INSERT INTO keys (public_id, label, owner, hint, "
 			     "scopes, hash, created_ms, expires_ms, "
 			     "revoked_ms) "
@@ -199,7 +256,8 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_SEEN_EXECUTIONS] = { "SELECT id, public_id, status, created_ms, "
 				  "finished_ms, next_index, packed, "
 				  "error_code, metadata, EXISTS (SELECT 1 "
-				  "FROM requests WHERE execution = id) "
+				  "FROM requests WHERE execution = id), "
+				  "input_tokens, output_tokens, cost_pusd "
 				  "FROM executions WHERE id > ?1 "
 				  "ORDER BY id LIMIT ?2",
 	    .hot = true },

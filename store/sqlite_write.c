@@ -179,7 +179,11 @@ enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
 		SQL_INT(end->next_index), SQL_TEXT(end->error_code),
 		SQL_CHARS(end->metadata, end->metadata_len)),
 	    &changed);
-	return changed_one(d, rc, changed, "the execution has ended");
+	rc = changed_one(d, rc, changed, "the execution has ended");
+	if (rc == OK)
+		rc = sqlite_usage_settle(d, e->row, end->metadata,
+		    end->metadata_len, end->finished_ms);
+	return rc;
 }
 
 enum err sqlite_execution_delete(

@@ -36,6 +36,8 @@ CREATE TABLE executions (
 	request_hash BLOB,
 	input_tokens INTEGER,
 	output_tokens INTEGER,
+	cached_tokens INTEGER,           -- of the input
+	reasoning_tokens INTEGER,        -- of the output
 	cost_pusd INTEGER,               -- millionths of a millionth of a dollar
 	lease_node TEXT,
 	lease_until INTEGER,
@@ -78,6 +80,25 @@ CREATE TABLE segments (
 CREATE TABLE imports (
 	execution INTEGER PRIMARY KEY    -- executions.id to be
 ) STRICT;
+
+-- What was used, by the day of the end; stays when executions are deleted.
+-- A sum is NULL while nothing of it is known.
+CREATE TABLE usage (
+	day INTEGER NOT NULL,            -- since 1970-01-01 UTC
+	owner TEXT NOT NULL,
+	target TEXT NOT NULL,            -- executions.target; '' without one
+	completed INTEGER NOT NULL,
+	failed INTEGER NOT NULL,
+	cancelled INTEGER NOT NULL,
+	attempts INTEGER NOT NULL,
+	priced INTEGER NOT NULL,         -- executions whose cost is in the sum
+	input_tokens INTEGER,
+	output_tokens INTEGER,
+	cached_tokens INTEGER,
+	reasoning_tokens INTEGER,
+	cost_pusd INTEGER,
+	PRIMARY KEY (day, owner, target)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE keys (
 	id INTEGER PRIMARY KEY,

@@ -94,7 +94,9 @@ static enum err put_time(const struct option_set *options, const char *name,
 enum err choose_query(const struct option_set *options, int64_t since_ms,
     struct buf *b, struct why *why)
 {
-	const char *status = option_text(options, "status");
+	const char *status = option_has(options, "status")
+				 ? option_text(options, "status")
+				 : NULL;
 	const char *owner = option_text(options, "owner");
 	enum err err = OK;
 

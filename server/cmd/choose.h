@@ -21,7 +21,7 @@ const struct option_spec *choose_table(void);
  * Append "&status=…&owner=…&since=…&until=…", what was given of them, to ${b}.
  * A time is RFC 3339, a date (UTC), milliseconds since 1970, or how long ago
  * ("2h", "7d"), counted from now. ${since_ms} above 0 stands in for --since.
- * Fails: ERR_INPUT; through the buffer.
+ * --status may be missing among ${options}. Fails: ERR_INPUT; through the buffer.
  */
 MUST_CHECK enum err choose_query(const struct option_set *options,
     int64_t since_ms, struct buf *b, struct why *why);

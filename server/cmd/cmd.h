@@ -93,6 +93,7 @@ const struct command *cmd_cancel(void);
 const struct command *cmd_rm(void);
 const struct command *cmd_export(void);
 const struct command *cmd_import(void);
+const struct command *cmd_usage(void);
 const struct command *cmd_keys(void);
 const struct command *cmd_prompts(void);
 const struct command *cmd_backup(void);
