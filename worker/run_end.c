@@ -135,6 +135,13 @@ static void collect(
 	/* a request that never left was read by nobody */
 	ret->estimated_input = r->connected ? r->estimated_input : 0;
 	ret->estimated_output = estimate_tokens(&r->output);
+	/*
+	 * Some upstreams count from their first piece on: where the end did not
+	 * come, their last count is not that of what was received.
+	 */
+	if (o->status != EXECUTION_COMPLETED &&
+	    ret->usage.output_tokens < ret->estimated_output / 2)
+		ret->usage.output_tokens = -1;
 	ret->error = (struct metadata_error){ .code = o->code,
 		.message = o->message == NULL ? o->code : o->message,
 		.status = o->http_status,

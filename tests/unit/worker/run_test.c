@@ -213,6 +213,24 @@ static void what_was_left_out_is_in_the_metadata(void **state)
 	    w, "\"warnings\":[{\"field\":\"extra.model\",\"message\":\""));
 }
 
+static void a_count_from_before_the_break_is_not_that_of_the_answer(
+    void **state)
+{
+	struct world *w = *state;
+
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w,
+	    "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\""
+	    "A\"}}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}"
+	    "\n\n" TEXT("and quite a lot more that nobody had counted yet"));
+	run_over(w->run, FETCH_BROKEN, NULL);
+	assert_ended(w, EXECUTION_FAILED, "truncated");
+	assert_true(metadata_has(w, "\"usage_source\":\"mixed\""));
+	/* 49 bytes of text */
+	assert_true(metadata_has(w, "\"input_tokens\":5,\"output_tokens\":13"));
+}
+
 static void every_kind_of_delta_has_its_chunk(void **state)
 {
 	struct world *w = *state;
@@ -567,6 +585,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FACT(an_answer_becomes_chunks_and_one_end),
 		FACT(what_was_left_out_is_in_the_metadata),
+		FACT(a_count_from_before_the_break_is_not_that_of_the_answer),
 		FACT(every_kind_of_delta_has_its_chunk),
 		FACT(a_huge_delta_is_told_in_pieces_of_whole_code_points),
 		FACT(a_broken_stream_is_truncated_and_keeps_its_text),
