@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/body_shape.h"
 #include "store/base/buf.h"
 
 #define MAX_TEXT_BYTES ((size_t)4 << 20)
@@ -223,6 +224,13 @@ static enum err read_max_tokens(
 	return OK;
 }
 
+static bool thinks(const json_t *effort)
+{
+	const char *s = json_string_value(effort);
+
+	return s != NULL && strcmp(s, "none") != 0;
+}
+
 static enum err read_root(
     const json_t *root, struct body_upstream *ret, struct why *why)
 {
@@ -236,6 +244,7 @@ static enum err read_root(
 	ret->stream = json_is_true(json_object_get(root, "stream"));
 	ret->include_usage = json_is_true(json_object_get(
 	    json_object_get(root, "stream_options"), "include_usage"));
+	ret->thinks = thinks(json_object_get(root, "reasoning_effort"));
 	ret->model = strdup(model);
 	if (ret->model == NULL)
 		return ERR_NOMEM;
@@ -247,7 +256,7 @@ static enum err read_root(
 	return e;
 }
 
-enum err body_upstream_parse(
+enum err body_upstream_parse(const char *dialect, const char *path,
     const char *body, size_t len, struct body_upstream *ret, struct why *why)
 {
 	struct body_upstream r = { 0 };
@@ -261,7 +270,9 @@ enum err body_upstream_parse(
 		    why, "We could not parse the JSON body of your request.");
 		goto out;
 	}
-	e = read_root(root, &r, why);
+	e = body_shape(dialect, path, &root, why);
+	if (e == OK)
+		e = read_root(root, &r, why);
 	if (e == OK) {
 		*ret = r;
 		r = (struct body_upstream){ 0 };

@@ -9,6 +9,7 @@
 #include "server/http.h"
 #include "server/upstream_answer.h"
 #include "server/upstream_plan.h"
+#include "server/upstream_voice.h"
 #include "server/upstream_wire.h"
 #include "store/base/jsonout.h"
 
@@ -18,6 +19,7 @@
 
 struct upstream {
 	struct http_server *server;
+	const struct upstream_voice *voice;
 	struct upstream_plan plan;
 	char key[MAX_KEY_BYTES]; /* "": nobody asks */
 	char url[96];
@@ -44,12 +46,13 @@ static void on_loop(struct http_loop *loop, void *arg)
 
 /* --- plain answers --- */
 
-static void reply_error(struct http_exchange *x, int status, const char *text)
+static void reply_error(const struct upstream *u, struct http_exchange *x,
+    int status, const char *text)
 {
 	struct buf body;
 
 	buf_init(&body, REPLY_MAX_BYTES);
-	upstream_wire_error(&body, status, text);
+	upstream_wire_error(u->voice, &body, status, text);
 	if (status == 401)
 		http_reply_header(x, "WWW-Authenticate", "Bearer");
 	if (status == 429 || status == 503) {
@@ -69,16 +72,17 @@ static void on_refusal(struct buf *body, const char **ret_content_type,
     int status, const char *code, const char *detail)
 {
 	(void)code;
-	upstream_wire_error(body, status, detail);
+	/* the server cannot say whose it is; any client reads this one */
+	upstream_wire_error(&upstream_voice_openai, body, status, detail);
 	*ret_content_type = upstream_wire_error_type(status);
 }
 
-static void reply_models(struct http_exchange *x)
+static void reply_models(const struct upstream *u, struct http_exchange *x)
 {
 	struct buf body;
 
 	buf_init(&body, REPLY_MAX_BYTES);
-	upstream_wire_models(&body);
+	u->voice->models(&body);
 	http_reply(x, 200, "application/json", &body);
 	buf_fini(&body);
 }
@@ -121,13 +125,26 @@ static void reply_stats(struct http_exchange *x, const struct upstream *u)
 
 static bool is_allowed(const struct upstream *u, const struct http_exchange *x)
 {
-	static const char scheme[] = "Bearer ";
-	const char *said = http_header(x, "authorization");
+	const struct upstream_voice *v = u->voice;
+	const char *said = http_header(x, v->key_header);
+	size_t n = strlen(v->key_prefix);
 
 	if (u->key[0] == '\0')
 		return true;
-	return said != NULL && strncmp(said, scheme, sizeof(scheme) - 1) == 0 &&
-	       strcmp(said + sizeof(scheme) - 1, u->key) == 0;
+	return said != NULL && strncmp(said, v->key_prefix, n) == 0 &&
+	       strcmp(said + n, u->key) == 0;
+}
+
+/* The query without what the dialect itself puts there. */
+static const char *own_query(const struct http_exchange *x)
+{
+	static const char sse[] = "alt=sse";
+	const char *query = http_query(x);
+
+	if (strncmp(query, sse, sizeof(sse) - 1) != 0)
+		return query;
+	query += sizeof(sse) - 1;
+	return *query == '&' ? query + 1 : query;
 }
 
 /* What this request gets: an HTTP status to refuse it with, or 0. */
@@ -140,7 +157,7 @@ static int make_plan(struct upstream *u, const struct http_exchange *x,
 	enum err e = upstream_plan_model(&plan, asked->model, why);
 
 	if (e == OK)
-		e = upstream_plan_query(&plan, http_query(x), why);
+		e = upstream_plan_query(&plan, own_query(x), why);
 	if (e != OK)
 		return e == ERR_NOT_FOUND ? 404 : 400;
 	upstream_plan_draw(&plan, number);
@@ -157,23 +174,24 @@ static void complete(struct upstream *u, struct http_exchange *x)
 	size_t len;
 	const char *body = http_body(x, &len);
 	int status = 0;
-	enum err e = body_upstream_parse(body, len, &asked, &why);
+	enum err e = body_upstream_parse(
+	    u->voice->name, http_path(x), body, len, &asked, &why);
 
 	if (e == OK)
 		status = make_plan(u, x, &asked, &plan, &why);
 	if (e == ERR_INPUT) {
-		reply_error(x, 400, why.text);
+		reply_error(u, x, 400, why.text);
 	} else if (e != OK) {
-		reply_error(x, 500, NULL);
+		reply_error(u, x, 500, NULL);
 	} else if (status != 0) {
-		reply_error(x, status, why.text);
+		reply_error(u, x, status, why.text);
 	} else if (plan.fault == UPSTREAM_STATUS) {
-		reply_error(x, (int)plan.status, NULL);
+		reply_error(u, x, (int)plan.status, NULL);
 	} else {
 		lane = http_loop_get(http_exchange_loop(x));
-		if (lane == NULL ||
-		    upstream_answer_start(lane, x, &plan, &asked) != OK)
-			reply_error(x, 500, NULL);
+		if (lane == NULL || upstream_answer_start(
+					lane, x, u->voice, &plan, &asked) != OK)
+			reply_error(u, x, 500, NULL);
 	}
 	body_upstream_fini(&asked);
 }
@@ -184,20 +202,20 @@ static void on_request(struct http_exchange *x, void *arg)
 	const char *path = http_path(x);
 	enum http_method method = http_method(x);
 	bool get = method == HTTP_GET || method == HTTP_HEAD;
-	bool chat = strcmp(path, "/v1/chat/completions") == 0;
-	bool models = strcmp(path, "/v1/models") == 0;
+	bool chat = u->voice->is_chat(path);
+	bool models = strcmp(path, u->voice->models_path) == 0;
 	bool stats = strcmp(path, "/stats") == 0;
 
 	if (!chat && !models && !stats)
-		reply_error(x, 404, "Unknown request URL.");
+		reply_error(u, x, 404, "Unknown request URL.");
 	else if (chat ? method != HTTP_POST : !get)
-		reply_error(x, 405, NULL);
+		reply_error(u, x, 405, NULL);
 	else if (stats)
 		reply_stats(x, u);
 	else if (!is_allowed(u, x))
-		reply_error(x, 401, NULL);
+		reply_error(u, x, 401, NULL);
 	else if (models)
-		reply_models(x);
+		reply_models(u, x);
 	else
 		complete(u, x);
 }
@@ -227,7 +245,8 @@ static enum err listen_on(
 	if (e != OK)
 		return e;
 	(void)http_server_address(u->server, 0, address, sizeof(address));
-	snprintf(u->url, sizeof(u->url), "http://%s/v1", address);
+	snprintf(
+	    u->url, sizeof(u->url), "http://%s%s", address, u->voice->base);
 	return OK;
 }
 
@@ -239,6 +258,12 @@ enum err upstream_start(const struct upstream_options *options,
 
 	if (u == NULL)
 		goto out;
+	e = upstream_voice_find(
+	    options->dialect != NULL ? options->dialect : "openai", &u->voice,
+	    why);
+	if (e != OK)
+		goto out;
+	e = ERR_NOMEM;
 	u->n_lanes = options->loops > 0 ? options->loops : 1;
 	u->lanes = calloc(u->n_lanes, sizeof(*u->lanes));
 	if (u->lanes == NULL)

@@ -1,8 +1,9 @@
 /*
- * upstream: the simulated provider: OpenAI's wire format over real HTTP, so that
- * a demo needs no key and tests and benchmarks meet what a provider does.
+ * upstream: the simulated provider: a provider's wire format over real HTTP, so
+ * that a demo needs no key and tests and benchmarks meet what a provider does.
  *
- * GET /v1/models, POST /v1/chat/completions (stream and not), GET /stats.
+ * It speaks one dialect: its list of models, its question to a model (stream and
+ * not), its errors; and GET /stats. It thinks when the request asks for thoughts.
  * The answer depends on the prompt; it says that it is a simulation in its text
  * and in its model name. What it does can be set for all requests (options), for
  * one by the model's name ("sim", "sim-cut?after=5&rate=100") or by the query
@@ -32,12 +33,13 @@ enum upstream_fault {
 	UPSTREAM_ERROR,	  /* an error object in mid-stream */
 	UPSTREAM_SPLIT, /* writes that cut UTF-8 sequences and lines anywhere */
 	UPSTREAM_SILENT, /* accept, never answer */
-	UPSTREAM_PINGS,	 /* comments only, for ever */
+	UPSTREAM_PINGS,	 /* signs of life only, for ever */
 };
 
 /* Negative means the default, in brackets. */
 struct upstream_options {
 	const char *listen;	   /* "127.0.0.1:0" when NULL */
+	const char *dialect;	   /* of worker_dialects(); NULL: "openai" */
 	int64_t tokens;		   /* in each answer [as the text has] */
 	double rate;		   /* tokens/s per stream, 0: at once [40] */
 	int64_t size;		   /* bytes in each token [words] */
@@ -50,7 +52,7 @@ struct upstream_options {
 	unsigned loops;		   /* threads; 0: 1 */
 	/* Each token is CLOCK_MONOTONIC in ns, 19 digits and a blank. */
 	bool stamp;
-	const char *key; /* asked for as a bearer token; NULL: nobody asks */
+	const char *key; /* asked for as the dialect does; NULL: nobody asks */
 };
 
 /* All defaults. */
@@ -60,11 +62,14 @@ void upstream_defaults(struct upstream_options *o);
 MUST_CHECK enum err upstream_fault_parse(
     const char *name, enum upstream_fault *ret, struct why *why);
 
-/* Fails: as http_server_start(). */
+/* Fails: as http_server_start(); ERR_INPUT (no such dialect). */
 MUST_CHECK enum err upstream_start(const struct upstream_options *options,
     struct upstream **ret, struct why *why);
 
-/* "http://127.0.0.1:PORT/v1", lent until upstream_stop(). */
+/*
+ * What to call base_url in that dialect, "http://127.0.0.1:PORT/v1"; lent until
+ * upstream_stop().
+ */
 const char *upstream_url(const struct upstream *u);
 
 /* What GET /stats says. */

@@ -5,6 +5,7 @@
 
 #include "server/http.h"
 #include "server/upstream_answer_internal.h"
+#include "server/upstream_voice.h"
 #include "server/upstream_whole.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
@@ -14,8 +15,6 @@
 #define SOCKET_BYTES ((size_t)64 << 10) /* waiting there: enough */
 #define FRAGMENT_BYTES 12		/* of a tool's arguments */
 #define PING_MS 50
-
-static const char event_stream[] = "text/event-stream; charset=utf-8";
 
 static void on_stream_ready(struct http_exchange *x);
 static void on_gone(struct http_exchange *x);
@@ -195,7 +194,7 @@ static bool strike(struct upstream_answer *a)
 		upstream_answer_end(a, true);
 		return true;
 	case UPSTREAM_ERROR:
-		upstream_wire_broken(out);
+		upstream_wire_broken(&a->wire, out);
 		(void)upstream_answer_flush(a);
 		upstream_answer_end(a, true);
 		return true;
@@ -267,7 +266,8 @@ static void turn(struct upstream_answer *a)
 		break;
 	case UPSTREAM_PINGING:
 		buf_reset(&a->lane->out);
-		buf_puts(&a->lane->out, a->asked.stream ? ": ping\n\n" : "\n");
+		buf_puts(&a->lane->out,
+		    a->asked.stream ? a->wire.voice->ping : "\n");
 		if (upstream_answer_flush(a))
 			upstream_answer_sleep(a, clock_mono_ms() + PING_MS);
 		break;
@@ -315,8 +315,8 @@ void upstream_lane_init(struct upstream_lane *lane, struct http_loop *loop,
 }
 
 enum err upstream_answer_start(struct upstream_lane *lane,
-    struct http_exchange *x, const struct upstream_plan *plan,
-    struct body_upstream *asked)
+    struct http_exchange *x, const struct upstream_voice *voice,
+    const struct upstream_plan *plan, struct body_upstream *asked)
 {
 	struct upstream_answer *a = calloc(1, sizeof(*a));
 
@@ -325,7 +325,10 @@ enum err upstream_answer_start(struct upstream_lane *lane,
 	a->lane = lane;
 	a->x = x;
 	a->plan = *plan;
+	a->wire.voice = voice;
 	a->wire.model = a->plan.model;
+	a->wire.thinks = asked->thinks;
+	a->wire.arguments = asked->arguments;
 	a->wire.usage = asked->include_usage;
 	a->wire.tool = asked->tool;
 	a->wire.prompt_tokens = asked->prompt_tokens;
@@ -350,7 +353,7 @@ enum err upstream_answer_start(struct upstream_lane *lane,
 		a->stage = UPSTREAM_OPENING;
 		a->streaming = true;
 		http_reply_header(x, "Cache-Control", "no-store");
-		http_stream(x, 200, event_stream, on_stream_ready);
+		http_stream(x, 200, voice->stream_type, on_stream_ready);
 	}
 	return OK;
 }

@@ -17,6 +17,7 @@
 struct body_upstream;
 struct http_exchange;
 struct upstream_plan;
+struct upstream_voice;
 
 /* Counted by all loops. */
 struct upstream_counts {
@@ -35,11 +36,11 @@ void upstream_lane_init(struct upstream_lane *lane, struct http_loop *loop,
 void upstream_lane_fini(struct upstream_lane *lane);
 
 /*
- * Begin to answer ${x}. Takes what is in ${asked} on OK. Fails: ERR_NOMEM, and
+ * Begin to answer ${x} in ${voice}. Takes what is in ${asked} on OK. Fails: ERR_NOMEM, and
  * ${x} is still to be replied to.
  */
 MUST_CHECK enum err upstream_answer_start(struct upstream_lane *lane,
-    struct http_exchange *x, const struct upstream_plan *plan,
-    struct body_upstream *asked);
+    struct http_exchange *x, const struct upstream_voice *voice,
+    const struct upstream_plan *plan, struct body_upstream *asked);
 
 #endif

@@ -78,7 +78,7 @@ void upstream_whole_turn(struct upstream_answer *a)
 
 	buf_init(&body, UPSTREAM_OUT_BYTES);
 	if (a->plan.fault == UPSTREAM_ERROR)
-		upstream_wire_error(&body, 500,
+		upstream_wire_error(a->wire.voice, &body, 500,
 		    "The simulated server had an error in mid-answer.");
 	else
 		add_text(a, &body);
@@ -86,7 +86,8 @@ void upstream_whole_turn(struct upstream_answer *a)
 		upstream_answer_end(a, true);
 	} else if (buf_state(&body) != OK) {
 		buf_reset(&body);
-		upstream_wire_error(&body, 500, "The answer is too large.");
+		upstream_wire_error(
+		    a->wire.voice, &body, 500, "The answer is too large.");
 		reply(a, 500, &body, true);
 	} else if (a->streaming) {
 		play_fault(a, &body);

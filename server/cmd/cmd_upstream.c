@@ -12,6 +12,12 @@ static const struct option_spec options[] = {
 	    .fallback = "127.0.0.1:0",
 	    .group = "Simulation",
 	    .help = "address and port; port 0 takes a free one" },
+	{ .name = "dialect",
+	    .kind = OPTION_STRING,
+	    .arg = "NAME",
+	    .fallback = "openai",
+	    .group = "Simulation",
+	    .help = "what it speaks: openai, ollama, gemini, anthropic" },
 	{ .name = "tokens",
 	    .kind = OPTION_INT,
 	    .arg = "N",
@@ -44,7 +50,7 @@ static const struct option_spec options[] = {
 	    .kind = OPTION_SECRET,
 	    .arg = "PATH",
 	    .group = "Simulation",
-	    .help = "refuse requests without this bearer token",
+	    .help = "refuse requests without this key",
 	    .env = "SPOOL_UPSTREAM_KEY" },
 	{ .name = "fault",
 	    .kind = OPTION_STRING,
@@ -97,6 +103,7 @@ static enum err read_options(
 
 	upstream_defaults(ret);
 	ret->listen = option_text(o, "listen");
+	ret->dialect = option_text(o, "dialect");
 	ret->rate = option_number(o, "rate");
 	ret->first_ms = option_int(o, "first-ms");
 	ret->stamp = option_bool(o, "stamp");
@@ -138,14 +145,16 @@ static const struct command command = {
 	.name = "upstream",
 	.group = "Servers",
 	.summary =
-	    "run the simulated model: OpenAI's protocol, without a model",
+	    "run the simulated model: a provider's protocol, without a model",
 	.usage = "[options]",
 	.about =
 	    "Says where it listens, then serves until SIGTERM. Its answers "
 	    "say that they are a simulation.",
-	.examples = "spool upstream --listen 127.0.0.1:9090\n"
-		    "spool upstream --rate 0 --fault cut --fault-share 0.1\n"
-		    "OPENAI_BASE_URL=http://127.0.0.1:9090/v1 spool serve\n",
+	.examples =
+	    "spool upstream --listen 127.0.0.1:9090\n"
+	    "spool upstream --rate 0 --fault cut --fault-share 0.1\n"
+	    "OPENAI_BASE_URL=http://127.0.0.1:9090/v1 spool serve\n"
+	    "spool upstream --dialect ollama --listen 127.0.0.1:11434\n",
 	.options = options,
 	.run = run,
 };
