@@ -357,12 +357,14 @@ static void set_config(struct ask *a, json_t *body)
 
 /* --- where to --- */
 
+/* Is there "/v1beta" or the like at the end, behind the host? */
 static bool ends_with_version(const char *url)
 {
+	const char *host = strstr(url, "://");
 	const char *last = strrchr(url, '/');
 
-	return last != NULL && last[1] == 'v' && last[2] >= '1' &&
-	       last[2] <= '9';
+	return last != NULL && (host == NULL || last > host + 2) &&
+	       last[1] == 'v' && last[2] >= '1' && last[2] <= '9';
 }
 
 /* The model is a part of the path: nothing in it may lead elsewhere. */
