@@ -111,6 +111,8 @@ struct engine_seen {
 
 struct engine_stats {
 	uint64_t wal_bytes, db_bytes;
+	/* Of the disk, as far as the store may fill it; both 0: not known. */
+	uint64_t free_bytes, disk_bytes;
 };
 
 struct engine {
@@ -243,6 +245,14 @@ struct engine {
 
 	/* Outside a transaction: keep the log of changes small. */
 	enum err (*tidy)(struct engine_db *db);
+	/*
+	 * At any time: set ${bytes} of the disk aside, so that something can
+	 * still be written when others have filled it; 0 gives them back, as
+	 * close does. An engine without a disk of its own says OK. Fails:
+	 * ERR_FULL, ERR_IO (they cannot be set aside here); nothing else
+	 * suffers from either.
+	 */
+	enum err (*set_aside)(struct engine_db *db, uint64_t bytes);
 
 	/* At start, outside a transaction. */
 	enum err (*live_load)(

@@ -30,6 +30,7 @@ static const struct engine sqlite = {
 	.prompt_insert = sqlite_prompt_insert,
 	.prompt_delete = sqlite_prompt_delete,
 	.tidy = sqlite_tidy,
+	.set_aside = sqlite_set_aside,
 	.live_load = sqlite_live_load,
 	.keys_load = sqlite_keys_load,
 	.execution_get = sqlite_execution_get,

@@ -21,6 +21,9 @@
 #define SQLITE_INDEX_BITS 24
 #define SQLITE_INDEX_LIMIT ((uint64_t)1 << SQLITE_INDEX_BITS)
 
+/* The file that holds room for bad times: the store's name and this. */
+#define SQLITE_ASIDE "-reserve"
+
 /* What a segment may unpack to, whatever its row says. */
 #define SQLITE_SEGMENT_MAX_BYTES ((size_t)64 << 20)
 
@@ -298,6 +301,11 @@ enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
     size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
 enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
     const struct engine_seen *to, bool *ret_looked);
+
+/* sqlite_aside.c */
+enum err sqlite_set_aside(struct engine_db *db, uint64_t bytes);
+/* The disk's figures into ${ret}; they stay 0 when it does not tell. */
+void sqlite_aside_stats(const struct sqlite_db *d, struct engine_stats *ret);
 
 /* sqlite_tidy.c */
 enum err sqlite_tidy(struct engine_db *db);

@@ -370,6 +370,10 @@ enum err sqlite_open(const struct store_options *options,
 	free(path);
 	d->lock_fd = lock_fd;
 	d->sound = true;
+	/* What a killed process had set aside is for its recovery now. */
+	if (sqlite_set_aside(&d->base, 0) != OK) {
+		/* Room that nobody misses. */
+	}
 	sqlite3_wal_hook(d->db, sqlite_tidy_committed, d);
 	*ret = &d->base;
 	return OK;
@@ -442,6 +446,9 @@ void sqlite_close(struct engine_db *db)
 
 	if (d == NULL)
 		return;
+	if (d->writer && sqlite_set_aside(db, 0) != OK) {
+		/* The next start finds it and sets it aside anew. */
+	}
 	snprintf(path, sizeof(path), "%s", d->path);
 	lock_fd = d->lock_fd;
 	connection_free(d);

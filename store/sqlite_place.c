@@ -452,7 +452,8 @@ enum err sqlite_look(const struct store_options *options,
 
 void sqlite_place_release(const char *path, int lock_fd, bool made)
 {
-	static const char *const parts[] = { "", "-wal", "-shm", ".lock" };
+	static const char *const parts[] = { "", "-wal", "-shm", SQLITE_ASIDE,
+		".lock" };
 	char name[PATH_MAX];
 
 	if (lock_fd < 0)

@@ -1,9 +1,22 @@
 #include "store/sqlite_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/base/log.h"
+
+/*
+ * A write that found no room, by another name: a quota, or the index of the WAL
+ * that could not grow. A failed sync is none: what it should have kept is lost.
+ */
+static bool is_full(struct sqlite_db *d, int code)
+{
+	int why = d->db == NULL ? 0 : sqlite3_system_errno(d->db);
+
+	return (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE) &&
+	       (why == ENOSPC || why == EDQUOT);
+}
 
 static enum err err_of(int code)
 {
@@ -27,7 +40,7 @@ static enum err err_of(int code)
 
 enum err sqlite_failed(struct sqlite_db *d, int code)
 {
-	enum err rc = err_of(code);
+	enum err rc = is_full(d, code) ? ERR_FULL : err_of(code);
 
 	err_why(&d->base.why, "SQLite on %s: %s (%d)", d->path,
 	    d->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(d->db), code);

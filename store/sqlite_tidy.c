@@ -98,4 +98,6 @@ void sqlite_stats(struct engine_db *db, struct engine_stats *ret)
 
 	ret->db_bytes = size_of(d->path, "");
 	ret->wal_bytes = sqlite_wal_bytes(d);
+	ret->free_bytes = ret->disk_bytes = 0;
+	sqlite_aside_stats(d, ret);
 }

@@ -44,7 +44,8 @@ static void look_at_file(struct doctor *d, const char *path, bool *ret_bad)
 
 static void look_at_files(struct doctor *d, const char *path)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", ".lock" };
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-reserve",
+		".lock" };
 	const char *slash = strrchr(path, '/');
 	char name[4200];
 	bool bad = false;

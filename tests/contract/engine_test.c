@@ -1183,6 +1183,25 @@ static void alone_means_that_nobody_has_it_open(void **state)
 	open_both(f);
 }
 
+static void room_is_set_aside_more_than_once_and_given_back(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_stats before, after;
+
+	f->engine->stats(f->w, &before);
+	assert_ok(f->engine->set_aside(f->w, (uint64_t)8 << 20));
+	assert_ok(f->engine->set_aside(f->w, (uint64_t)8 << 20));
+	assert_ok(f->engine->set_aside(f->w, 0));
+	assert_ok(f->engine->set_aside(f->w, 0));
+	f->engine->stats(f->w, &after);
+	assert_true(before.disk_bytes == after.disk_bytes);
+	assert_true(before.free_bytes <= before.disk_bytes);
+	/* No disk is as large. */
+	assert_true(f->engine->set_aside(f->w, (uint64_t)1 << 62) != OK);
+	assert_ok(f->engine->begin(f->w));
+	assert_ok(f->engine->commit(f->w));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1219,6 +1238,7 @@ int main(void)
 		T(live_rows_are_seen_in_steps_to_the_end),
 		T(sound_files_are_seen_without_damage),
 		T(alone_means_that_nobody_has_it_open),
+		T(room_is_set_aside_more_than_once_and_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
