@@ -58,7 +58,7 @@ static enum err build(
 		rc = store_load(store, why);
 	if (rc != OK)
 		return rc;
-	store_weigh(store);
+	writer_room_look(&store->writer);
 	return writer_start(&store->writer);
 }
 
@@ -96,6 +96,8 @@ void store_weigh(struct store *store)
 	store->engine->stats(store->db, &now);
 	atomic_store(&store->wal_bytes, now.wal_bytes);
 	atomic_store(&store->db_bytes, now.db_bytes);
+	atomic_store(&store->free_bytes, now.free_bytes);
+	atomic_store(&store->disk_bytes, now.disk_bytes);
 }
 
 void store_fail(struct store *store, enum err rc, const struct why *why)
@@ -144,5 +146,16 @@ void store_stats(struct store *store, struct store_stats *ret)
 		.commit_ns_max = atomic_load(&store->commit_ns_max),
 		.wal_bytes = atomic_load(&store->wal_bytes),
 		.db_bytes = atomic_load(&store->db_bytes),
+	};
+}
+
+void store_room(struct store *store, struct store_room *ret)
+{
+	*ret = (struct store_room){
+		.low = atomic_load(&store->low) ||
+		       atomic_load(&store->full_ms) != 0,
+		.free_bytes = atomic_load(&store->free_bytes),
+		.disk_bytes = atomic_load(&store->disk_bytes),
+		.reserve_bytes = atomic_load(&store->reserve_bytes),
 	};
 }

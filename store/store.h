@@ -27,6 +27,11 @@ struct store_options {
 	size_t cache_bytes;   /* ended logs kept in memory; 0: 32 MiB */
 	size_t backlog_bytes; /* ceiling of the writer's mailbox; 0: 64 MiB */
 	/*
+	 * While less of the disk is free nothing new is taken. 0: 128 MiB and a
+	 * twentieth of the disk, at most 1 GiB and a quarter of the disk.
+	 */
+	uint64_t reserve_bytes;
+	/*
 	 * Told once, on the writer's thread, when the store has stopped for
 	 * good (I/O error, corruption). May only post. NULL: nobody.
 	 */
@@ -69,5 +74,18 @@ struct store_stats {
 	uint64_t wal_bytes, db_bytes;	       /* on disk now */
 };
 void store_stats(struct store *store, struct store_stats *ret);
+
+/* The disk as it was seen a second ago at most. */
+struct store_room {
+	/*
+	 * Less than the reserve is free, or a write has found no room: the
+	 * writer refuses what is new with ERR_FULL. What runs goes on while
+	 * there is room. Ends by itself.
+	 */
+	bool low;
+	uint64_t free_bytes, disk_bytes; /* both 0: the engine cannot tell */
+	uint64_t reserve_bytes;
+};
+void store_room(struct store *store, struct store_room *ret);
 
 #endif

@@ -114,6 +114,8 @@ static void no_room(struct writer *w, enum err rc)
 
 	w->full = rc;
 	w->full_why = w->store->db->why;
+	if (rc == ERR_FULL)
+		writer_room_out(w);
 	if (rc == ERR_NOMEM)
 		err_why(&w->full_why, "there is no memory for it now");
 	w->retry_ms = clock_mono_ms() + RETRY_MS;
@@ -202,6 +204,7 @@ static enum err commit_some(struct writer *w)
 		return writer_verdict(rc);
 	}
 	writer_announce(w);
+	writer_room_in(w);
 	w->full = OK;
 	if (w->told)
 		log_info("writer", "room again", "backlog=%zu",
@@ -284,6 +287,7 @@ static enum err writes(struct writer *w, bool closed)
 		refuse_creations(w);
 		if (!closed && clock_mono_ms() < w->retry_ms)
 			return OK;
+		(void)writer_room_give(w, false);
 		rc = tidy(w);
 		if (rc != OK)
 			return rc;
@@ -309,6 +313,10 @@ static void *run(void *arg)
 		enum err rc = OK;
 		bool failed = atomic_load(&store->failed) != OK;
 		int wait = failed ? -1 : wait_ms(w);
+		int look = writer_room_wait_ms(w);
+
+		if (!failed && (wait < 0 || wait > look))
+			wait = look;
 
 		/* Looked at first: what is taken after it is all there is. */
 		closed = mailbox_closed(&w->box);
@@ -318,9 +326,12 @@ static void *run(void *arg)
 			refuse_all(w, ERR_IO, &store->failed_why);
 			continue;
 		}
+		if (look == 0)
+			writer_room_look(w);
 		if (w->queue != NULL)
 			rc = writes(w, closed);
-		if (rc == OK && w->full != OK && closed)
+		if (rc == OK && w->full != OK && closed &&
+		    !writer_room_give(w, true))
 			break;
 		if (rc == OK && !closed)
 			rc = chores(w, rested);
@@ -379,6 +390,13 @@ void writer_stop(struct writer *w)
 	w->started = false;
 }
 
+/* Does it add to the store what nobody waits for yet? */
+static bool is_new(enum write_kind kind)
+{
+	return kind == WRITE_CREATE || kind == WRITE_KEY_ADD ||
+	       kind == WRITE_PROMPT_ADD;
+}
+
 enum err writer_post(struct store *store, struct write *x)
 {
 	struct writer *w = &store->writer;
@@ -386,6 +404,8 @@ enum err writer_post(struct store *store, struct write *x)
 
 	if (atomic_load(&store->failed) != OK)
 		return ERR_IO;
+	if (is_new(x->kind) && atomic_load(&store->low))
+		return ERR_FULL;
 	if (x->kind == WRITE_BATCH)
 		rc = mailbox_post_always(&w->box, &x->mail);
 	else if (atomic_load(&w->held_bytes) > w->box.max_bytes)
@@ -400,4 +420,17 @@ size_t writer_backlog(struct store *store)
 	struct writer *w = &store->writer;
 
 	return mailbox_bytes(&w->box) + atomic_load(&w->held_bytes);
+}
+
+int64_t writer_full_ms(struct store *store)
+{
+	int64_t since = atomic_load(&store->full_ms);
+
+	return since == 0 ? 0 : clock_mono_ms() - since;
+}
+
+bool writer_may_begin(struct store *store)
+{
+	return atomic_load(&store->full_ms) == 0 &&
+	       !(atomic_load(&store->spent) && atomic_load(&store->low));
 }

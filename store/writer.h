@@ -8,9 +8,13 @@
  *  - announce after commit: no reader sees what a crash could take back;
  *  - after a post that returned OK, on_done is called exactly once, with the
  *    result, whatever happens (also at a stop: ERR_STOPPED);
- *  - a full disk fails creations with ERR_FULL at once, and keeps batches and
- *    tries them again every 250 ms until there is room or the stop; so do no
- *    memory (ERR_NOMEM) and a stranger's lock on the file (ERR_BUSY);
+ *  - what is new (executions, prompts, keys) is refused with ERR_FULL while
+ *    less of the disk is free than the reserve (store_room());
+ *  - a full disk fails all but batches with ERR_FULL at once, and keeps batches
+ *    and tries them again every 250 ms until there is room or the stop; so do
+ *    no memory (ERR_NOMEM) and a stranger's lock on the file (ERR_BUSY). After
+ *    WRITER_PATIENCE_MS of it workers end what runs; room for these ends was
+ *    set aside and is given a moment later;
  *  - the first I/O error or corruption stops the store for good: everything
  *    posted then or later ends with ERR_IO, and store_failed() says so;
  *  - a finished execution is packed into segments in the background, between
@@ -31,6 +35,9 @@
 
 struct import;
 struct store;
+
+/* How long a run waits for room on the disk before it is ended. */
+#define WRITER_PATIENCE_MS 10000
 
 /* What one log may hold before its end; a run stops long before. */
 #define WRITER_MAX_CHUNKS 10000000
@@ -132,10 +139,20 @@ struct write {
 
 /*
  * Takes ${w} on OK. Fails: ERR_LIMIT when the mailbox is full (say 503),
+ * ERR_FULL when something new must wait for room on the disk,
  * ERR_STOPPED or ERR_IO when the store is down; the write is still the caller's.
  * Batches are never refused for ERR_LIMIT: workers watch writer_backlog().
  */
 MUST_CHECK enum err writer_post(struct store *store, struct write *w);
+
+/*
+ * For how many ms the disk has had no room for what waits; 0: it has. A worker
+ * that has waited for WRITER_PATIENCE_MS ends what it runs.
+ */
+int64_t writer_full_ms(struct store *store);
+
+/* May what has not begun begin? Not while what it says could not be kept. */
+bool writer_may_begin(struct store *store);
 
 /* Bytes that wait for a commit: above its limit a worker pauses upstreams. */
 size_t writer_backlog(struct store *store);

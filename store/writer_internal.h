@@ -1,7 +1,8 @@
 /*
  * writer_internal: the writer's parts: the thread and its queue (writer.c),
  * one transaction (writer_tx.c, writer_batch.c), packing between commits
- * (writer_pack.c), copies and imports (writer_copy.c, writer_import.c).
+ * (writer_pack.c), room on the disk (writer_room.c), copies and imports
+ * (writer_copy.c, writer_import.c).
  *
  * Used by: writer*.c; store.c (starts and stops it), store_load.c (tracks).
  * Thread: the writer's, but for writer_init() … writer_fini().
@@ -61,6 +62,9 @@ struct writer {
 	bool told; /* the log knows that there is no room */
 
 	struct writer_tx tx;
+
+	int64_t look_ms; /* when to look at the disk again */
+	uint64_t aside;	 /* bytes of it that are set aside now */
 
 	/* The copy under way, NULL: none (writer_copy.c). */
 	struct write *copying;
@@ -148,6 +152,23 @@ bool writer_pack_due(const struct writer *w);
  * What may be tried again only puts it off. Fails (verdict): ERR_IO, ERR_CORRUPT.
  */
 MUST_CHECK enum err writer_pack_turn(struct writer *w);
+
+/* --- room on the disk (writer_room.c) --- */
+
+/* Look at the disk: is there the reserve? Says so in the log when it changes. */
+void writer_room_look(struct writer *w);
+
+/* How long until the next look is due. */
+int writer_room_wait_ms(const struct writer *w);
+
+/* A write found no room. */
+void writer_room_out(struct writer *w);
+
+/* A commit went through. */
+void writer_room_in(struct writer *w);
+
+/* Give what was set aside to what waits, if its time has come or ${now}. */
+bool writer_room_give(struct writer *w, bool now);
 
 /* --- copying (writer_copy.c); each gives the write to answer now, or NULL --- */
 

@@ -402,6 +402,72 @@ static void a_full_disk_refuses_creations_and_keeps_batches(void **state)
 	assert_int_equal(writer_backlog(p->store), 0);
 }
 
+static void below_the_reserve_nothing_new_is_taken(void **state)
+{
+	struct place *p = *state;
+	struct id id = create(p->store, "ada");
+	struct store_room room;
+	struct job job;
+
+	store_room(p->store, &room);
+	assert_true(room.disk_bytes > 0);
+	assert_false(room.low);
+	assert_true(room.free_bytes >= room.reserve_bytes);
+	place_close(p);
+	p->options.reserve_bytes = UINT64_MAX / 2;
+	place_open(p);
+	store_room(p->store, &room);
+	assert_true(room.low);
+	assert_true(room.reserve_bytes == UINT64_MAX / 2);
+
+	job_init(&job, WRITE_CREATE);
+	job.write.u.create.execution = some_execution("ada", NULL, "x");
+	assert_int_equal(writer_post(p->store, &job.write), ERR_FULL);
+	job_fini(&job);
+	job_init(&job, WRITE_PROMPT_ADD);
+	assert_int_equal(writer_post(p->store, &job.write), ERR_FULL);
+	job_fini(&job);
+	job_init(&job, WRITE_KEY_ADD);
+	assert_int_equal(writer_post(p->store, &job.write), ERR_FULL);
+	job_fini(&job);
+	/* What runs goes on, ends, and may be removed. */
+	job_init(&job, WRITE_BATCH);
+	add_texts(&job.write.u.batch, &id, 0, 5, 30);
+	add_end(&job.write.u.batch, &id);
+	assert_int_equal(job_run(&job, p->store), OK);
+	job_fini(&job);
+	job_init(&job, WRITE_DELETE);
+	job.write.u.remove.id = id;
+	assert_int_equal(job_run(&job, p->store), OK);
+	job_fini(&job);
+}
+
+static void room_is_set_aside_and_given_to_what_waits_at_the_stop(void **state)
+{
+	struct place *p = *state;
+	struct id id;
+	char name[128];
+	struct job batch;
+
+	snprintf(name, sizeof(name), "%s-reserve", p->url);
+	while (access(name, F_OK) != 0)
+		usleep(10000);
+	id = create(p->store, "ada");
+	make_faulty(p->store);
+	atomic_store(&commit_says, ERR_FULL);
+	job_init(&batch, WRITE_BATCH);
+	add_texts(&batch.write.u.batch, &id, 0, 5, 30);
+	job_post(&batch, p->store);
+	while (writer_full_ms(p->store) == 0)
+		usleep(1000);
+	assert_false(writer_may_begin(p->store));
+	assert_int_equal(access(name, F_OK), 0);
+	place_close(p);
+	assert_int_equal(access(name, F_OK), -1);
+	assert_int_equal(batch.write.result, ERR_STOPPED);
+	job_fini(&batch);
+}
+
 static void a_strangers_lock_is_waited_out(void **state)
 {
 	struct place *p = *state;
@@ -626,6 +692,8 @@ int main(void)
 		TEST(a_strangers_lock_is_waited_out),
 		TEST(a_chunk_beyond_all_bounds_is_dropped_alone),
 		TEST(a_full_disk_at_the_stop_answers_stopped),
+		TEST(below_the_reserve_nothing_new_is_taken),
+		TEST(room_is_set_aside_and_given_to_what_waits_at_the_stop),
 		TEST(an_io_error_stops_the_store_for_good),
 		TEST(readers_see_dense_immutable_logs_while_they_grow),
 	};
