@@ -18,8 +18,14 @@ _Static_assert(6 * DIALECT_MAX_TOOL_BYTES < WRITER_MAX_CHUNK_BYTES,
     "a tool call's arguments fit a chunk");
 /* How often a paused pump asks whether others' bytes are written. */
 #define PAUSED_POLL_MS 20
-/* At a stop: how long the writer may take for what it was given. */
-#define ACK_WAIT_MS 10000
+/* How often what waits for room on the disk asks for it. */
+#define ROOM_POLL_MS 250
+/*
+ * At a stop: how long the writer may take for what it was given, so that its
+ * fate can be told. What it has not done by then it does when the store closes.
+ */
+#define ACK_WAIT_MS 2000
+#define ACK_WAIT_FULL_MS 250
 /* A batch's memory that is kept for the next turn. */
 #define SPARE_BYTES ((size_t)256 << 10)
 
@@ -35,6 +41,21 @@ static void look_at_backlog(struct pump *p)
 		p->choked = true;
 	else if (most <= max / 2)
 		p->choked = false;
+}
+
+/* What waits for room waits no longer than this: it ends, and says why. */
+static void look_at_room(struct pump *p)
+{
+	if (p->n_under_way > 0 && !p->gone &&
+	    writer_full_ms(p->options.store) >= WRITER_PATIENCE_MS)
+		pump_jobs_end(p, run_no_room);
+}
+
+/* Does something wait for the writer, which does not wake us when it is late? */
+static bool waits_for_room(const struct pump *p)
+{
+	return p->n_under_way > 0 || (!TAILQ_EMPTY(&p->waiting) &&
+					 !writer_may_begin(p->options.store));
 }
 
 /* --- batches --- */
@@ -128,6 +149,8 @@ static int nap(const struct pump *p, int64_t stop_ms)
 		return 0;
 	if (p->n_paused > 0 && now + PAUSED_POLL_MS < until)
 		until = now + PAUSED_POLL_MS;
+	if (waits_for_room(p) && now + ROOM_POLL_MS < until)
+		until = now + ROOM_POLL_MS;
 	if (until == INT64_MAX)
 		return -1;
 	if (until <= now)
@@ -175,6 +198,7 @@ static void turn(struct pump *p, int64_t stop_ms)
 	take_acks(p);
 	take_orders(p);
 	look_at_backlog(p);
+	look_at_room(p);
 	if (p->n_paused > 0)
 		pump_jobs_resume(p);
 	while (fetch_pool_step(p->pool))
@@ -200,11 +224,13 @@ static void *run_thread(void *arg)
 		if (!p->closing || ack_ms != INT64_MAX ||
 		    (p->n_live > 0 && p->env.mono_ms < p->stop_ms))
 			continue;
-		pump_jobs_interrupt(p);
+		pump_jobs_end(p, run_interrupt);
 		pump_jobs_settle(p);
 		publish(p);
 		flush(p);
-		ack_ms = p->env.mono_ms + ACK_WAIT_MS;
+		ack_ms = p->env.mono_ms + (writer_full_ms(p->options.store) > 0
+						  ? ACK_WAIT_FULL_MS
+						  : ACK_WAIT_MS);
 	}
 	if (p->n_under_way > 0)
 		log_warn("pump", "the writer did not finish in time",

@@ -69,7 +69,7 @@ struct pump {
 
 /* A submitted execution becomes a job that waits. */
 void pump_jobs_accept(struct pump *p, struct inbox_order *o);
-/* Start as many of those that wait as there are slots. */
+/* Start as many of those that wait as there are slots, and room for. */
 void pump_jobs_begin(struct pump *p);
 void pump_jobs_cancel(struct pump *p, const struct id *id);
 /* Tell the jobs whose deadlines have passed. */
@@ -84,8 +84,11 @@ void pump_jobs_resume(struct pump *p);
 void pump_jobs_settle(struct pump *p);
 /* Begin nothing from now on; what has not begun is forgotten. */
 void pump_jobs_close(struct pump *p);
-/* After it: end what has begun as interrupted. */
-void pump_jobs_interrupt(struct pump *p);
+/*
+ * End what has begun by ${end}: run_interrupt() after pump_jobs_close(), or
+ * run_no_room().
+ */
+void pump_jobs_end(struct pump *p, void (*end)(struct run *r));
 /* Forget them all, in silence. */
 void pump_jobs_drop(struct pump *p);
 

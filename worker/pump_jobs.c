@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "store/base/clock.h"
+#include "store/writer.h"
 #include "worker/fetch.h"
 #include "worker/inbox.h"
 #include "worker/pump_internal.h"
@@ -216,6 +217,7 @@ void pump_jobs_begin(struct pump *p)
 	struct job *j;
 
 	while (!p->closing && (j = TAILQ_FIRST(&p->waiting)) != NULL &&
+	       writer_may_begin(p->options.store) &&
 	       slots_take(p->options.slots))
 		begin(j);
 }
@@ -319,15 +321,15 @@ void pump_jobs_fire(struct pump *p)
 	}
 }
 
-void pump_jobs_interrupt(struct pump *p)
+void pump_jobs_end(struct pump *p, void (*end)(struct run *r))
 {
 	struct job *j, *next;
 
 	for (j = TAILQ_FIRST(&p->all); j != NULL; j = next) {
 		next = TAILQ_NEXT(j, all);
-		if (j->run == NULL)
+		if (j->run == NULL || j->waiting)
 			continue;
-		run_interrupt(j->run);
+		end(j->run);
 		drop_fetch(j);
 		touch(j);
 	}

@@ -384,6 +384,13 @@ void run_interrupt(struct run *r)
 	run_turn(r);
 }
 
+void run_no_room(struct run *r)
+{
+	run_fail(r, "storage_full", true,
+	    "the store's disk is full: no more of the answer could be kept");
+	run_turn(r);
+}
+
 /* --- deadlines --- */
 
 /* The state's own deadline: how long, and what it is called. */

@@ -78,9 +78,10 @@ void run_over(struct run *r, enum fetch_end end, const char *detail);
 void run_pause(struct run *r);
 void run_resume(struct run *r);
 
-/* Somebody asked to stop it; the program stops. */
+/* Somebody asked to stop it; the program stops; the disk is full. */
 void run_cancel(struct run *r);
 void run_interrupt(struct run *r);
+void run_no_room(struct run *r);
 
 /* The earliest deadline, on the growing clock; INT64_MAX: none. */
 int64_t run_deadline(const struct run *r);
