@@ -69,6 +69,7 @@ static void fill_work(struct config *c, const struct option_set *o)
 			    : STORE_NORMAL;
 	c->cache_bytes = (size_t)option_int(o, "cache");
 	c->backlog_bytes = (size_t)option_int(o, "backlog");
+	c->disk_reserve_bytes = (uint64_t)option_int(o, "disk-reserve");
 	c->demo = option_bool(o, "demo");
 	c->default_upstream = option_text(o, "default-upstream");
 	c->workers = small(o, "workers");

@@ -117,6 +117,16 @@ static const struct option_spec store[] = {
 	    .help = "what may wait to be written; past it upstreams pause",
 	    .env = "SPOOL_BACKLOG",
 	    .key = "store.backlog" },
+	{ .name = "disk-reserve",
+	    .kind = OPTION_SIZE,
+	    .arg = "SIZE",
+	    .min = 1 << 20,
+	    .group = GROUP_STORE,
+	    .help = "while less of the disk is free nothing new is taken; "
+		    "without it 128MiB and 5% of the disk, at most 1GiB and a "
+		    "quarter of the disk",
+	    .env = "SPOOL_DISK_RESERVE",
+	    .key = "store.disk_reserve" },
 	{ .name = NULL },
 };
 

@@ -52,25 +52,44 @@ void front_ops_healthz(struct call *call)
 	answer(call, 200, &b);
 }
 
+/* Of an engine that cannot tell, nothing. */
+static void disk_counts(struct buf *b, const struct store_room *room)
+{
+	if (room->disk_bytes == 0)
+		return;
+	jsonout_key(b, "disk");
+	jsonout_object(b);
+	jsonout_member_int(b, "free_bytes", (int64_t)room->free_bytes);
+	jsonout_member_int(b, "reserve_bytes", (int64_t)room->reserve_bytes);
+	jsonout_member_int(b, "disk_bytes", (int64_t)room->disk_bytes);
+	jsonout_key(b, "low");
+	jsonout_bool(b, room->low);
+	jsonout_object_end(b);
+}
+
 void front_ops_readyz(struct call *call)
 {
 	struct service *s = call->service;
 	/* Why the store failed is the operator's: it names paths. */
 	bool store = store_failed(s->o.store, NULL) == OK;
-	bool accepting = !atomic_load(&s->draining);
+	bool accepting = !atomic_load(&s->draining), ready;
+	struct store_room room;
 	struct buf b;
 
+	store_room(s->o.store, &room);
+	ready = store && accepting && !room.low;
 	buf_init(&b, ANSWER_MAX_BYTES);
 	jsonout_object(&b);
-	jsonout_member(
-	    &b, "status", store && accepting ? "ready" : "not ready");
+	jsonout_member(&b, "status", ready ? "ready" : "not ready");
 	jsonout_key(&b, "checks");
 	jsonout_object(&b);
 	jsonout_member(&b, "store", store ? "ok" : "failed");
 	jsonout_member(&b, "accepting", accepting ? "ok" : "draining");
+	jsonout_member(&b, "disk", room.low ? "low" : "ok");
 	jsonout_object_end(&b);
+	disk_counts(&b, &room);
 	jsonout_object_end(&b);
-	answer(call, store && accepting ? 200 : 503, &b);
+	answer(call, ready ? 200 : 503, &b);
 }
 
 /* --- counts --- */
@@ -78,9 +97,11 @@ void front_ops_readyz(struct call *call)
 static void store_counts(struct buf *b, struct store *store)
 {
 	struct store_stats s;
+	struct store_room room;
 	struct tail_stats t;
 
 	store_stats(store, &s);
+	store_room(store, &room);
 	tail_stats(store, &t);
 	jsonout_key(b, "store");
 	jsonout_object(b);
@@ -95,6 +116,7 @@ static void store_counts(struct buf *b, struct store *store)
 	jsonout_member_int(b, "db_bytes", (int64_t)s.db_bytes);
 	jsonout_member_int(b, "wal_bytes", (int64_t)s.wal_bytes);
 	jsonout_object_end(b);
+	disk_counts(b, &room);
 	jsonout_key(b, "memory");
 	jsonout_object(b);
 	jsonout_member_int(b, "logs", (int64_t)t.logs);

@@ -48,6 +48,7 @@ static enum err open_store(struct serving *s, struct why *why)
 		.durability = s->config.durability,
 		.cache_bytes = s->config.cache_bytes,
 		.backlog_bytes = s->config.backlog_bytes,
+		.reserve_bytes = s->config.disk_reserve_bytes,
 		.on_failed = on_store_failed,
 	};
 	enum err err;

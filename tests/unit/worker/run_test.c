@@ -538,6 +538,19 @@ static void a_stop_interrupts(void **state)
 	assert_ended(w, EXECUTION_FAILED, "interrupted");
 }
 
+static void a_full_disk_ends_it_with_what_came(void **state)
+{
+	struct world *w = *state;
+
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, TEXT("a"));
+	run_no_room(w->run);
+	assert_ended(w, EXECUTION_FAILED, "storage_full");
+	assert_non_null(strstr(told(w), "text a"));
+	assert_true(metadata_has(w, "\"retryable\":true"));
+}
+
 static void what_the_dialect_cannot_say_is_a_bad_request(void **state)
 {
 	struct world *w = *state;
@@ -604,6 +617,7 @@ int main(void)
 		FACT(a_cancel_ends_any_state_once),
 		FACT(what_comes_after_a_cancel_is_not_told),
 		FACT(a_stop_interrupts),
+		FACT(a_full_disk_ends_it_with_what_came),
 		FACT(what_the_dialect_cannot_say_is_a_bad_request),
 		FACT(without_a_model_it_is_a_bad_request),
 		FACT(an_answer_in_one_piece_is_an_answer),
