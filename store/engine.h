@@ -56,6 +56,8 @@ struct engine_segment {
 	const void *payload;
 	size_t payload_len;
 	size_t raw_len; /* bytes before compression */
+	/* When the log's first chunk came; 0: not known. Kept once. */
+	int64_t first_chunk_ms;
 };
 
 /* What recovery reads back; each call lends its arguments. */

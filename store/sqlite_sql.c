@@ -122,7 +122,9 @@ static const struct sqlite_sql_text texts[] = {
 			      "payload) VALUES (?1, ?2, ?3, ?4, ?5)",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_PACKED] = { "UPDATE executions SET packed = ?3, "
-				   "next_index = max(next_index, ?3) "
+				   "next_index = max(next_index, ?3), "
+				   "first_chunk_ms = CASE first_chunk_ms "
+				   "WHEN 0 THEN ?4 ELSE first_chunk_ms END "
 				   "WHERE id = ?1 AND packed = ?2",
 	    .write = true, .hot = true },
 	[SQL_IMPORT_NOTE] = { "INSERT INTO imports (execution) VALUES (?1)",

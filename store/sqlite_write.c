@@ -231,8 +231,8 @@ enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
 	}
 	/* Dense by construction: it begins where the last one ended. */
 	rc = sqlite_run(d, SQL_EXECUTION_PACKED,
-	    SQL_WITH(
-		SQL_INT(e->row), SQL_INT(s->first), SQL_INT(s->first + s->n)),
+	    SQL_WITH(SQL_INT(e->row), SQL_INT(s->first),
+		SQL_INT(s->first + s->n), SQL_INT(s->first_chunk_ms)),
 	    &changed);
 	rc = changed_one(d, rc, changed,
 	    "the segment does not begin where the last one ended");

@@ -819,6 +819,27 @@ static void a_segment_that_leaves_a_gap_is_refused(void **state)
 	assert_int_equal(read_all(f, &e, 0, 100, 1 << 20), 20);
 }
 
+static void the_first_segment_keeps_the_time_of_the_first_chunk(void **state)
+{
+	struct fixture *f = *state;
+	struct execution e = stored(f, "ann"), got = { 0 };
+	struct engine_segment s = {
+		.n = 5, .payload = "lent", .payload_len = 4, .raw_len = 4
+	};
+
+	append(f, &e, 0, 20);
+	for (s.first = 0; s.first < 15; s.first += 5) {
+		s.first_chunk_ms = s.first == 0 ? 0 : 1000 + (int64_t)s.first;
+		assert_ok(f->engine->begin(f->w));
+		assert_ok(f->engine->segment_put(f->w, &e, &s));
+		assert_ok(f->engine->commit(f->w));
+		assert_ok(f->engine->execution_get(f->r, &e.id, NULL, &got));
+		assert_true(got.first_chunk_ms == (s.first == 0 ? 0 : 1005));
+		execution_fini(&got);
+		got = (struct execution){ 0 };
+	}
+}
+
 static void a_packed_prefix_is_dropped_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
@@ -1228,6 +1249,7 @@ int main(void)
 		T(segments_and_live_rows_read_as_one_log),
 		T(a_page_of_an_ended_log_says_so),
 		T(a_segment_that_leaves_a_gap_is_refused),
+		T(the_first_segment_keeps_the_time_of_the_first_chunk),
 		T(a_packed_prefix_is_dropped_and_nothing_else),
 		T(recovery_reads_back_what_is_live_and_no_more),
 		T(keys_are_kept_and_revoked_by_their_owner),
