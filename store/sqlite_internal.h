@@ -33,7 +33,7 @@
 struct sqlite_db {
 	struct engine_db base;
 	sqlite3 *db;
-	sqlite3_stmt *stmt[N_SQL]; /* NULL where not this connection's */
+	sqlite3_stmt *stmt[N_SQL]; /* NULL: not asked yet, by a reader */
 	bool writer;
 	bool open;     /* between begin and commit or rollback */
 	bool sound;    /* the file is ours, and no error of it was met */
@@ -76,6 +76,12 @@ struct sqlite_value {
 	}
 #define SQL_TEXT(s) SQL_CHARS((s), (s) == NULL ? 0 : strlen(s))
 #define SQL_ID(id) SQL_BLOB((id)->byte, sizeof((id)->byte))
+
+/*
+ * Make the statement of ${q} ready, which a reading connection does when it is
+ * first asked: the writing one has tried all texts, and most are asked of none.
+ */
+MUST_CHECK enum err sqlite_prepare(struct sqlite_db *d, enum sqlite_sql q);
 
 /* The values of one statement, ended by themselves. */
 #define SQL_WITH(...)                                              \

@@ -91,20 +91,14 @@ static enum err harden(struct sqlite_db *d)
 	return OK;
 }
 
+/* A mistake in any text ends the start, not somebody's request. */
 static enum err prepare_all(struct sqlite_db *d)
 {
-	for (int q = 0; q < N_SQL; q++) {
-		const struct sqlite_sql_text *t = sqlite_sql(q);
+	enum err rc = OK;
 
-		if (t->write && !d->writer)
-			continue;
-		if (sqlite3_prepare_v3(d->db, t->text, -1,
-			SQLITE_PREPARE_PERSISTENT, &d->stmt[q],
-			NULL) != SQLITE_OK)
-			return sqlite_failed(
-			    d, sqlite3_extended_errcode(d->db));
-	}
-	return OK;
+	for (int q = 0; rc == OK && q < N_SQL; q++)
+		rc = sqlite_prepare(d, q);
+	return rc;
 }
 
 /* One number, before the statements are there. */
@@ -252,8 +246,6 @@ static enum err set_up_reader(struct sqlite_db *d)
 		rc = run_all(d, both, N(both));
 	if (rc == OK)
 		rc = run_all(d, readers, N(readers));
-	if (rc == OK)
-		rc = prepare_all(d);
 	return rc;
 }
 

@@ -68,14 +68,28 @@ static int bind_one(sqlite3_stmt *s, int at, const struct sqlite_value *v)
 	return sqlite3_bind_blob64(s, at, v->data, v->len, SQLITE_STATIC);
 }
 
+enum err sqlite_prepare(struct sqlite_db *d, enum sqlite_sql q)
+{
+	if (sqlite3_prepare_v3(d->db, sqlite_sql(q)->text, -1,
+		SQLITE_PREPARE_PERSISTENT, &d->stmt[q], NULL) != SQLITE_OK)
+		return sqlite_failed(d, sqlite3_extended_errcode(d->db));
+	return OK;
+}
+
 /* The statement with its values, or NULL and what went wrong in *ret. */
-static sqlite3_stmt *prepare(struct sqlite_db *d, enum sqlite_sql q,
+static sqlite3_stmt *bind(struct sqlite_db *d, enum sqlite_sql q,
     const struct sqlite_value *v, size_t n, enum err *ret)
 {
-	sqlite3_stmt *s = d->stmt[q];
 	int code = SQLITE_OK;
+	sqlite3_stmt *s;
 
-	ASSERT(s != NULL);
+	ASSERT(d->writer || !sqlite_sql(q)->write);
+	if (d->stmt[q] == NULL) {
+		*ret = sqlite_prepare(d, q);
+		if (*ret != OK)
+			return NULL;
+	}
+	s = d->stmt[q];
 	for (size_t i = 0; i < n && code == SQLITE_OK; i++)
 		code = bind_one(s, (int)i + 1, &v[i]);
 	if (code == SQLITE_OK)
@@ -102,7 +116,7 @@ enum err sqlite_each(struct sqlite_db *d, enum sqlite_sql q,
 	/* A full disk may end the whole transaction: nothing may follow it. */
 	if (d->lost != OK)
 		return d->lost;
-	s = prepare(d, q, v, n, &rc);
+	s = bind(d, q, v, n, &rc);
 	if (s == NULL)
 		return rc;
 	while (rc == OK && (code = sqlite3_step(s)) == SQLITE_ROW)
