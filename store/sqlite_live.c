@@ -342,12 +342,22 @@ static int by_row(const void *key, const void *item)
 	return row < l->row ? -1 : row > l->row;
 }
 
+/* What lives was mostly made in a row: then its number is its place. */
+static struct loaded *loaded_of(const struct loading *l, int64_t row)
+{
+	uint64_t guess = l->n == 0 ? 0 : (uint64_t)(row - l->list[0].row);
+
+	if (guess < l->n && l->list[guess].row == row)
+		return &l->list[guess];
+	return l->n == 0
+		   ? NULL
+		   : bsearch(&row, l->list, l->n, sizeof(*l->list), by_row);
+}
+
 static enum err on_live_chunk(void *arg, const struct sqlite_live_chunk *c)
 {
 	struct loading *l = arg;
-	struct loaded *of = l->n == 0 ? NULL
-				      : bsearch(&c->row, l->list, l->n,
-					    sizeof(*l->list), by_row);
+	struct loaded *of = loaded_of(l, c->row);
 
 	/* Dead: it belongs to nobody, or a segment has it. */
 	if (of == NULL || c->c.index < of->next)

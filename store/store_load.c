@@ -139,25 +139,10 @@ static enum err on_chunk(
 		l->attempt = c->attempt;
 	if (l->first_chunk_ms == 0 && c->index == 0)
 		l->first_chunk_ms = c->ts_ms;
-	writer_pack_grown(w, l, 1, seq);
+	/* The first puts it into its place; settle() counts the rest. */
+	if (!l->unpacked)
+		writer_pack_grown(w, l, 1, seq);
 	return OK;
-}
-
-/* When the first chunk is in a segment already, ask the engine for its time. */
-static enum err find_first_chunk(struct store *store, struct tail_log *l)
-{
-	struct page_query q = { .from = 0, .limit = 1, .max_bytes = 1 };
-	struct page_cursor at = { 0 };
-	struct chunk c;
-	struct page page;
-	enum err rc;
-
-	page_init(&page);
-	rc = store->engine->chunk_page(store->db, &l->id, NULL, &q, &page);
-	if (rc == OK && page_each(&page, &at, &c))
-		l->first_chunk_ms = c.ts_ms;
-	page_fini(&page);
-	return rc;
 }
 
 /* All rows are there: ended logs are sealed, and must be whole. */
@@ -166,10 +151,11 @@ static enum err settle(struct load *ld, struct tail_log *l)
 	char text[ID_TEXT];
 	uint64_t next = chunklog_next(&l->log);
 
+	if (next > l->packed + 1)
+		writer_pack_grown(&ld->store->writer, l,
+		    (uint32_t)(next - l->packed - 1), l->first_seq);
 	if (!execution_ended(l->status)) {
 		tail_weigh(ld->store->tail, l);
-		if (l->packed > 0 && l->first_chunk_ms == 0)
-			return find_first_chunk(ld->store, l);
 		return OK;
 	}
 	if (next != l->read_at || next == 0) {

@@ -81,6 +81,7 @@ struct writer {
 	struct tail_logs unpacked; /* with live rows, by first_seq */
 	struct tail_logs packing;  /* whose rows are wanted in segments */
 	size_t n_packing;
+	size_t n_unpacked;
 	uint64_t unpacked_rows;
 	int64_t last_seq;      /* the newest row */
 	int64_t dropped_seq;   /* all rows below it are deleted */

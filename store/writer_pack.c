@@ -1,8 +1,9 @@
 /*
  * Packing. A log's rows begin as live ones, in the order of commits. They
- * become segments when the log has ended, when its unpacked part is large, or
- * when it is the one that keeps too many dead rows alive: rows are deleted
- * only as a prefix, below the first row that somebody needs.
+ * become segments when the log has ended, when its unpacked part is large, when
+ * it is the one that keeps too many dead rows alive (rows are deleted only as a
+ * prefix, below the first row that somebody needs), or when there are so many
+ * in all that a start would be long in reading them back: then the oldest go.
  *
  * `unpacked` lists all logs with live rows by first_seq, so its head says where
  * that prefix ends.
@@ -25,6 +26,9 @@
 /* Dead rows that may lie among live ones: this many, and twice the live. */
 #define DEAD_ROWS 100000
 #define PUT_OFF_MS 1000
+/* A start reads some 3 million rows a second; a small segment is a poor one. */
+#define LIVE_ROWS 250000
+#define LIVE_ROWS_A_LOG 256
 
 void writer_pack_want(struct writer *w, struct tail_log *l)
 {
@@ -43,6 +47,7 @@ void writer_pack_grown(
 	w->unpacked_rows += n;
 	if (!l->unpacked) {
 		l->unpacked = true;
+		w->n_unpacked++;
 		l->first_seq = first_seq;
 		before = TAILQ_LAST(&w->unpacked, tail_logs);
 		while (before != NULL && before->first_seq > first_seq)
@@ -68,6 +73,7 @@ static void release(struct writer *w, struct tail_log *l)
 	}
 	if (l->unpacked) {
 		TAILQ_REMOVE(&w->unpacked, l, unpacked_link);
+		w->n_unpacked--;
 		l->unpacked = false;
 	}
 }
@@ -98,10 +104,31 @@ static struct tail_log *holding_back(const struct writer *w)
 	return span > DEAD_ROWS + 2 * w->unpacked_rows ? l : NULL;
 }
 
+static bool crowded(const struct writer *w)
+{
+	return w->unpacked_rows > LIVE_ROWS &&
+	       w->unpacked_rows > LIVE_ROWS_A_LOG * w->n_unpacked;
+}
+
+/* Of a crowd, as many of the oldest as fill a turn. */
+static void thin_out(struct writer *w, size_t budget)
+{
+	struct tail_log *l;
+	size_t bytes = 0;
+
+	TAILQ_FOREACH(l, &w->unpacked, unpacked_link)
+	{
+		if (bytes >= budget)
+			break;
+		bytes += chunklog_bytes_from(&l->log, l->packed);
+		writer_pack_want(w, l);
+	}
+}
+
 bool writer_pack_due(const struct writer *w)
 {
 	if (!w->dropping && w->n_packing == 0 && holding_back(w) == NULL &&
-	    needed_seq(w) - w->dropped_seq < DROP_ROWS)
+	    !crowded(w) && needed_seq(w) - w->dropped_seq < DROP_ROWS)
 		return false;
 	return clock_mono_ms() >= w->pack_after_ms;
 }
@@ -132,6 +159,7 @@ static enum err put_segments(struct writer *w, struct turn *t, size_t budget)
 			break;
 		while (rc == OK && from < next && t->bytes < budget) {
 			rc = pack_next(&w->pack, &l->log, from, &s);
+			s.first_chunk_ms = l->first_chunk_ms;
 			if (rc == OK)
 				rc = store->engine->segment_put(
 				    store->db, &e, &s);
@@ -195,6 +223,8 @@ enum err writer_pack_turn(struct writer *w)
 	w->since_pack = 0;
 	if (l != NULL)
 		writer_pack_want(w, l);
+	if (crowded(w))
+		thin_out(w, budget);
 	l = TAILQ_FIRST(&w->packing);
 	/* A log that grows faster than it is packed must not win. */
 	if (l != NULL && chunklog_bytes_from(&l->log, l->packed) / 2 > budget)

@@ -262,6 +262,32 @@ static void a_slow_log_does_not_keep_the_dead_alive(void **state)
 	grow(p->store, &slow, 3, 2, 20, true);
 }
 
+/* What a start must read back is bounded, however much runs. */
+static void of_a_crowd_of_live_rows_the_oldest_are_packed(void **state)
+{
+	struct place *p = *state;
+	struct execution e = { 0 };
+	struct id first = filled(p->store, 260, 3, false);
+	struct query *q;
+
+	for (int i = 1; i < 1000; i++)
+		filled(p->store, 260, 3, false);
+	assert_int_equal(query_open(p->store, &q), OK);
+	/* Its segment tells when it began; else its end would. */
+	while (e.first_chunk_ms == 0) {
+		execution_fini(&e);
+		e = (struct execution){ 0 };
+		usleep(10000);
+		assert_int_equal(query_execution(q, &first, NULL, &e), OK);
+	}
+	assert_int_equal(e.status, EXECUTION_STREAMING);
+	execution_fini(&e);
+	query_close(q);
+	place_close(p);
+	place_open(p);
+	grow(p->store, &first, 260, 2, 3, true);
+}
+
 static void what_had_not_ended_is_reported_after_a_restart(void **state)
 {
 	struct place *p = *state;
@@ -392,6 +418,7 @@ int main(void)
 		TEST(nobody_can_see_that_a_log_was_packed),
 		TEST(the_old_part_of_a_large_live_log_is_packed),
 		TEST(a_slow_log_does_not_keep_the_dead_alive),
+		TEST(of_a_crowd_of_live_rows_the_oldest_are_packed),
 		TEST(what_had_not_ended_is_reported_after_a_restart),
 		TEST(the_record_says_how_it_ended),
 		TEST(a_log_with_a_hole_is_refused),
