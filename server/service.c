@@ -17,6 +17,7 @@
 #include "store/keyring.h"
 #include "store/store.h"
 #include "store/tail.h"
+#include "store/writer.h"
 #include "worker/worker.h"
 
 /* A callable that asks too often waits so long for its turn, then is told. */
@@ -128,6 +129,17 @@ enum err service_recover(struct service *s, size_t *ret_queued,
 			goto out;
 		}
 		interrupted++;
+	}
+	worker_settled(s->o.worker);
+	/* Nobody is to see as running what is not. */
+	e = interrupted > 0 ? writer_sync(s->o.store) : OK;
+	if (e == ERR_FULL)
+		log_warn("recover", "settled when the disk has room",
+		    "executions=%zu", interrupted);
+	else if (e != OK) {
+		err_why(
+		    why, "cannot settle what was interrupted: %s", err_name(e));
+		goto out;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (left[i]->status != EXECUTION_QUEUED)

@@ -146,6 +146,14 @@ struct write {
 MUST_CHECK enum err writer_post(struct store *store, struct write *w);
 
 /*
+ * Wait until all that was posted before has been answered. Not on the writer's
+ * own thread, nor on one that must not block. Fails: ERR_FULL, and does not
+ * wait, while the disk has no room for it; ERR_NOMEM; ERR_IO and ERR_STOPPED
+ * when the store is down.
+ */
+MUST_CHECK enum err writer_sync(struct store *store);
+
+/*
  * For how many ms the disk has had no room for what waits; 0: it has. A worker
  * that has waited for WRITER_PATIENCE_MS ends what it runs.
  */

@@ -25,6 +25,7 @@ struct worker {
 	struct store *store;
 	struct upstreams *upstreams;
 	struct slots slots;
+	struct query *settling; /* worker_settle()'s, until worker_settled() */
 	atomic_bool stopping;
 	unsigned n_pumps;
 	struct pump *pump[]; /* MAX_THREADS at most; fixed while it runs */
@@ -187,6 +188,9 @@ enum err worker_cancel(struct worker *w, const struct id *id)
 /* --- settling --- */
 
 #define SETTLE_BYTES ((size_t)64 << 10)
+/* Of a log with more chunks than this, that many of the newest are counted. */
+#define SAMPLED_FROM 128
+#define SAMPLE 64
 
 static void on_settled(struct write *w)
 {
@@ -227,17 +231,26 @@ static void estimate_chunk(struct estimate *kept, const struct chunk *c)
 		estimate_add(kept, v.s + 1, v.len - 2);
 }
 
-/* About how many tokens were kept. What cannot be read now is not counted. */
+/*
+ * About how many tokens were kept. Of a long log the newest part, which memory
+ * mostly has, stands for all: a start must not read every word of a day. What
+ * cannot be read now is not counted.
+ */
 static int64_t estimate_kept(struct worker *w, const struct execution *e)
 {
 	struct page_query q = { 0, PAGE_MAX_CHUNKS, PAGE_MAX_BYTES };
 	struct estimate kept = { 0 };
-	struct query *query = NULL;
+	struct tail_head head;
 	struct page page;
 	struct chunk c;
+	uint64_t from = 0;
 
+	if (tail_head(w->store, &e->id, NULL, &head) == OK &&
+	    head.total > SAMPLED_FROM)
+		from = head.total - SAMPLE;
+	q.from = from;
 	page_init(&page);
-	while (next_page(w, e, &q, &query, &page) == OK && page.n > 0) {
+	while (next_page(w, e, &q, &w->settling, &page) == OK && page.n > 0) {
 		struct page_cursor at = { 0 };
 
 		while (page_each(&page, &at, &c))
@@ -245,8 +258,10 @@ static int64_t estimate_kept(struct worker *w, const struct execution *e)
 		q.from = page_next(&page);
 	}
 	page_fini(&page);
-	query_close(query);
-	return estimate_tokens(&kept);
+	if (q.from == from)
+		return 0;
+	return estimate_tokens(&kept) * (int64_t)q.from /
+	       (int64_t)(q.from - from);
 }
 
 static void describe_interrupted(const struct execution *e, struct metadata *m)
@@ -313,6 +328,12 @@ out:
 	return rc;
 }
 
+void worker_settled(struct worker *w)
+{
+	query_close(w->settling);
+	w->settling = NULL;
+}
+
 void worker_stats(const struct worker *w, struct worker_stats *ret)
 {
 	*ret = (struct worker_stats){ 0 };
@@ -332,6 +353,7 @@ void worker_stop(struct worker *w, int64_t drain_ms)
 		pump_join(w->pump[i]);
 	for (unsigned i = 0; i < w->n_pumps; i++)
 		pump_free(w->pump[i]);
+	worker_settled(w);
 	upstreams_free(w->upstreams);
 	slots_fini(&w->slots);
 	free(w);

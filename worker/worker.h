@@ -91,9 +91,11 @@ MUST_CHECK enum err worker_cancel(struct worker *w, const struct id *id);
 /*
  * Settle an execution that a crash interrupted: end it as failed with
  * error.code "interrupted", its chunks kept. Used before worker_submit()s at
- * start. Posts to the writer.
+ * start, on the main thread. Posts to the writer.
  */
 MUST_CHECK enum err worker_settle(struct worker *w, const struct execution *e);
+/* All are settled: give back what that needed. */
+void worker_settled(struct worker *w);
 
 struct worker_stats {
 	uint64_t submitted, completed, failed, cancelled; /* since the start */

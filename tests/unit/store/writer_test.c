@@ -468,6 +468,33 @@ static void room_is_set_aside_and_given_to_what_waits_at_the_stop(void **state)
 	job_fini(&batch);
 }
 
+static void a_sync_waits_for_what_was_posted_but_not_for_room(void **state)
+{
+	struct place *p = *state;
+	struct id id = create(p->store, "ada");
+	struct page page;
+	struct job batch;
+
+	job_init(&batch, WRITE_BATCH);
+	add_texts(&batch.write.u.batch, &id, 0, 5, 30);
+	job_post(&batch, p->store);
+	assert_int_equal(writer_sync(p->store), OK);
+	page = page_at(p->store, &id, 0);
+	assert_int_equal(page.total, 5);
+	page_fini(&page);
+	assert_int_equal(job_wait(&batch), OK);
+	batch_fini(&batch.write.u.batch);
+
+	make_faulty(p->store);
+	atomic_store(&commit_says, ERR_FULL);
+	add_texts(&batch.write.u.batch, &id, 5, 5, 30);
+	job_post(&batch, p->store);
+	assert_int_equal(writer_sync(p->store), ERR_FULL);
+	atomic_store(&commit_says, OK);
+	assert_int_equal(job_wait(&batch), OK);
+	job_fini(&batch);
+}
+
 static void a_strangers_lock_is_waited_out(void **state)
 {
 	struct place *p = *state;
@@ -693,6 +720,7 @@ int main(void)
 		TEST(a_chunk_beyond_all_bounds_is_dropped_alone),
 		TEST(a_full_disk_at_the_stop_answers_stopped),
 		TEST(below_the_reserve_nothing_new_is_taken),
+		TEST(a_sync_waits_for_what_was_posted_but_not_for_room),
 		TEST(room_is_set_aside_and_given_to_what_waits_at_the_stop),
 		TEST(an_io_error_stops_the_store_for_good),
 		TEST(readers_see_dense_immutable_logs_while_they_grow),
