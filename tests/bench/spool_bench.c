@@ -27,6 +27,7 @@
 #define MAX_DELAYS (1 << 20)
 #define READERS 64
 #define POLL_FROM 995
+#define RESTARTS 20
 
 /* The command line. */
 static struct {
@@ -393,6 +394,52 @@ static void await_tokens(const struct pair *p, uint64_t each)
 	die("the answers did not come");
 }
 
+/*
+ * Kill a server that takes in ${n} answers, and start it again: everything that
+ * was running is settled before it serves.
+ */
+static void measure_restart(size_t n, double rate)
+{
+	float ms[RESTARTS], cpu_ms[RESTARTS];
+	uint64_t seed = process_now_ns(), start;
+	char url[80], wal[310];
+	double wal_mb = 0;
+	struct stat st;
+	struct pair p;
+
+	if (!wanted("restart"))
+		return;
+	pair_start(&p, "restart", 1000000, rate, NULL);
+	(void)snprintf(url, sizeof(url),
+	    "OPENAI_BASE_URL=http://127.0.0.1:%d/v1", p.upstream.port);
+	(void)snprintf(wal, sizeof(wal), "%s-wal", p.db);
+	for (size_t i = 0; i < RESTARTS; i++) {
+		create(&p, n);
+		await_tokens(&p, 10);
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		nap((double)(seed >> 40) / (1 << 24));
+		process_kill(&p.server);
+		if (stat(wal, &st) == 0 && (double)st.st_size / 1e6 > wal_mb)
+			wal_mb = (double)st.st_size / 1e6;
+		start = process_now_ns();
+		server_start(&p.server, p.db, url);
+		pin(p.server.pid, 0);
+		if (!load_get(p.server.port, "/healthz"))
+			die("/healthz was not answered");
+		ms[i] = (float)(process_now_ns() - start) / 1e6f;
+		cpu_ms[i] = (float)process_cpu_us(&p.server) / 1e3f;
+	}
+	printf(
+	    "restart after kill -9 of %zu x %g/s, %d times: exec to /healthz "
+	    "served p50 %.0f ms, max %.0f, best %.0f; CPU p50 %.0f ms, max "
+	    "%.0f; WAL up to %.1f MB\n",
+	    n, rate, RESTARTS, quantile(ms, RESTARTS, 0.5),
+	    quantile(ms, RESTARTS, 1), quantile(ms, RESTARTS, 0),
+	    quantile(cpu_ms, RESTARTS, 0.5), quantile(cpu_ms, RESTARTS, 1),
+	    wal_mb);
+	pair_kill(&p);
+}
+
 /* How long tokens take from the upstream to a long poll's client. */
 static void measure_delay(const struct pair *p)
 {
@@ -524,7 +571,7 @@ static const char help[] =
     "  -b PATH     the binary [build/spool]\n"
     "  -d DIR      where stores are made: on the disk to be measured [/var/tmp]\n"
     "  -s SECONDS  of each window [4]\n"
-    "  -o NAME     only phases whose name has this: start, ingest-1000x20, life, polls\n"
+    "  -o NAME     only phases whose name has this: start, restart, ingest-1000x20, life, polls\n"
     "  -D MODE     durability: full or normal [full]\n"
     "  -n N        executions in the full store [100000]\n"
     "  -p          pin the server to core 0, the rest to core 1\n";
@@ -566,8 +613,9 @@ int main(int argc, char **argv)
 	measure_ingest(1000, 20);
 	measure_life(1000, 100, 20);
 	measure_polls();
-	if (wanted("start"))
+	if (options.only == NULL || strcmp(options.only, "start") == 0)
 		measure_start();
+	measure_restart(1000, 20);
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", options.dir);
 	return system(command) == 0 ? 0 : 1;
 }
