@@ -394,7 +394,7 @@ void writer_stop(struct writer *w)
 static bool is_new(enum write_kind kind)
 {
 	return kind == WRITE_CREATE || kind == WRITE_KEY_ADD ||
-	       kind == WRITE_PROMPT_ADD;
+	       kind == WRITE_PROMPT_ADD || kind == WRITE_IMPORT;
 }
 
 enum err writer_post(struct store *store, struct write *x)
