@@ -7,6 +7,8 @@
  * Promises:
  *  - a submitted execution ends in a stored state, whatever its upstream does:
  *    connect, first-token, idle and total deadlines see to it;
+ *  - a failed attempt is repeated, then made elsewhere, as far as the options
+ *    and the request's "retry" and "on_interrupt" say; all are on record;
  *  - a cancel stops the upstream transfer in the worker's next turn;
  *  - upstreams are paused while the writer is behind.
  */
@@ -34,6 +36,20 @@ struct worker_upstream {
 	const char *key;      /* NULL: none. Never logged */
 	const char *model; /* default model; NULL: the caller must name one */
 	bool is_openai;	   /* api.openai.com's own spelling of parameters */
+	/* A request's model with a slash may be one of its models. */
+	bool any_model;
+	/*
+	 * Does it go on from a last message of the assistant's? "no", "yes",
+	 * "vllm" (yes, with vLLM's members for it). NULL: "no".
+	 */
+	const char *prefill;
+};
+
+/* A name and the targets it means, the first to be asked first. Copied. */
+struct worker_model {
+	const char *name;	    /* no slash */
+	const char *const *targets; /* "upstream/model" or "upstream" */
+	size_t n_targets;	    /* 1 to 8 */
 };
 
 struct worker_options {
@@ -41,15 +57,29 @@ struct worker_options {
 	const struct worker_upstream *upstreams;
 	size_t n_upstreams;
 	const char *default_upstream; /* NULL: the first */
-	unsigned threads;	      /* 0: 1 */
-	unsigned max_live;	      /* executions at once; 0: 10,000 */
+	const struct worker_model *models;
+	size_t n_models;
+	const char *default_model; /* NULL: the default upstream's own */
+	unsigned threads;	   /* 0: 1 */
+	unsigned max_live;	   /* executions at once; 0: 10,000 */
 	/* Deadlines in ms; 0: the default beside it */
 	int64_t connect_ms;	/* 10,000 */
 	int64_t first_token_ms; /* 120,000 */
 	int64_t idle_ms;  /* 120,000: no parsed event, pings do not count */
-	int64_t total_ms; /* 1,800,000 */
-	uint64_t max_answer_bytes; /* of one upstream body; 0: 256 MiB */
-	size_t max_backlog_bytes;  /* pause upstreams above it; 0: 16 MiB */
+	int64_t total_ms; /* 1,800,000: all attempts of an execution */
+	/* Attempts at one target; 0: 1. Waits between them, without a hint. */
+	unsigned retry_attempts;
+	int64_t retry_base_ms, retry_max_ms; /* 500; 8,000 */
+	/*
+	 * What to do when an answer breaks off half-way and the request does
+	 * not say: "fail", "restart", "continue", "auto". NULL: "fail".
+	 */
+	const char *on_interrupt;
+	/* Failures in a row after which an upstream rests; 0: never. */
+	unsigned circuit_failures;
+	int64_t circuit_cooldown_ms; /* 10,000 */
+	uint64_t max_answer_bytes;   /* of one upstream body; 0: 256 MiB */
+	size_t max_backlog_bytes;    /* pause upstreams above it; 0: 16 MiB */
 };
 
 /*
@@ -60,9 +90,10 @@ MUST_CHECK enum err worker_start(
     const struct worker_options *options, struct worker **ret, struct why *why);
 
 /*
- * Would ${model} ("", "upstream/model", or a model of the default upstream)
- * be served? *${ret_target} ("upstream/model") is for free(). Fails: ERR_INPUT and
- * ${why} lists what is configured.
+ * Would ${model} ("", the name of a model, "upstream/model", or a model of the
+ * default upstream) be served? *${ret_target}, the first target it means
+ * ("upstream/model"), is for free(). Fails: ERR_INPUT and ${why} lists what is
+ * configured.
  */
 MUST_CHECK enum err worker_resolve(const struct worker *w, const char *model,
     char **ret_target, struct why *why);
