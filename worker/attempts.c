@@ -1,0 +1,129 @@
+#include "worker/attempts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/clock.h"
+#include "store/base/jsonout.h"
+#include "store/base/utf8.h"
+
+void attempts_init(struct attempts *a)
+{
+	*a = (struct attempts){ .sum = {
+				    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 } };
+}
+
+void attempts_fini(struct attempts *a)
+{
+	for (uint32_t i = 0; i < a->n; i++) {
+		free((char *)(uintptr_t)a->item[i].target);
+		free((char *)(uintptr_t)a->item[i].message);
+	}
+	free(a->item);
+	attempts_init(a);
+}
+
+static char *copy(const char *s, size_t max)
+{
+	size_t len = strlen(s);
+
+	return strndup(s, len > max ? utf8_cut(s, max) : len);
+}
+
+enum err attempts_add(struct attempts *a, const struct attempts_item *item)
+{
+	char *target = NULL, *message = NULL;
+	struct attempts_item *more;
+	enum err rc = ERR_NOMEM;
+
+	if (a->n == ATTEMPTS_MAX)
+		return OK;
+	target = copy(item->target, 2 * ATTEMPTS_MAX_TEXT);
+	if (item->message != NULL)
+		message = copy(item->message, ATTEMPTS_MAX_TEXT);
+	if (target == NULL || (item->message != NULL && message == NULL))
+		goto out;
+	more = realloc(a->item, (a->n + 1) * sizeof(*more));
+	if (more == NULL)
+		goto out;
+	a->item = more;
+	more[a->n] = *item;
+	more[a->n].target = target;
+	more[a->n].message = message;
+	a->n++;
+	target = message = NULL;
+	rc = OK;
+out:
+	free(target);
+	free(message);
+	return rc;
+}
+
+static void add(int64_t *sum, int64_t v)
+{
+	if (v >= 0)
+		*sum = (*sum < 0 ? 0 : *sum) + v;
+}
+
+/* What was counted, or else the estimate. */
+static void settle(
+    struct attempts *a, int64_t *sum, int64_t counted, int64_t estimate)
+{
+	add(sum, counted >= 0 ? counted : estimate);
+	a->counted |= counted >= 0;
+	a->estimated |= counted < 0 && estimate > 0;
+}
+
+void attempts_take(struct attempts *a, const struct dialect_usage *u,
+    int64_t estimated_input, int64_t estimated_output)
+{
+	struct dialect_usage *sum = &a->sum;
+
+	settle(a, &sum->input_tokens, u->input_tokens, estimated_input);
+	settle(a, &sum->output_tokens, u->output_tokens, estimated_output);
+	add(&sum->reasoning_tokens, u->reasoning_tokens);
+	add(&sum->cached_input_tokens, u->cached_input_tokens);
+	add(&sum->cache_write_tokens, u->cache_write_tokens);
+	if (u->cost_usd >= 0)
+		sum->cost_usd =
+		    (sum->cost_usd < 0 ? 0 : sum->cost_usd) + u->cost_usd;
+}
+
+const char *attempts_source(const struct attempts *a)
+{
+	if (!a->counted)
+		return "estimated";
+	return a->estimated ? "mixed" : "provider";
+}
+
+static void one(struct buf *b, const struct attempts_item *item)
+{
+	char when[CLOCK_TEXT];
+
+	jsonout_object(b);
+	if (item->number > 0)
+		jsonout_member_int(b, "attempt", item->number);
+	jsonout_member(b, "target", item->target);
+	jsonout_member(b, "status", execution_status_name(item->status));
+	if (item->code != NULL)
+		jsonout_member(b, "error_code", item->code);
+	if (item->message != NULL)
+		jsonout_member(b, "message", item->message);
+	if (item->http_status > 0)
+		jsonout_member_int(b, "http_status", item->http_status);
+	if (item->started_ms > 0) {
+		clock_text(item->started_ms, when);
+		jsonout_member(b, "started_at", when);
+	}
+	if (item->duration_ms >= 0)
+		jsonout_member_int(b, "duration_ms", item->duration_ms);
+	jsonout_object_end(b);
+}
+
+void attempts_write(struct buf *b, const struct attempts *a)
+{
+	jsonout_array(b);
+	for (uint32_t i = 0; i < a->n; i++)
+		one(b, &a->item[i]);
+	jsonout_array_end(b);
+}

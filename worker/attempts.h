@@ -1,0 +1,64 @@
+/*
+ * attempts: what was tried for one execution, and what it took: the record that
+ * the final metadata shows, and the sums of usage and cost.
+ *
+ * Used by: run, worker, metadata.     Thread: the owner's; pure.
+ * Promises: usage is summed over all attempts, also those that came to
+ * nothing; where a provider did not count, the estimate is in the sum, and
+ * attempts_source() says so. No text is longer than ATTEMPTS_MAX_TEXT.
+ */
+#ifndef WORKER_ATTEMPTS_H
+#define WORKER_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/buf.h"
+#include "store/execution.h"
+#include "worker/dialect.h"
+
+/* An execution is tried no more often. */
+#define ATTEMPTS_MAX 32
+#define ATTEMPTS_MAX_TEXT 200
+
+/* One attempt. */
+struct attempts_item {
+	uint32_t number;    /* as its chunks say; 0: nothing was sent */
+	const char *target; /* "upstream/model" */
+	enum execution_status status;
+	const char *code;    /* error.code, a literal; NULL when completed */
+	const char *message; /* NULL: none. Redacted by the caller */
+	int http_status;     /* 0: none */
+	int64_t started_ms;  /* wall clock */
+	int64_t duration_ms; /* -1: not known */
+};
+
+struct attempts {
+	struct attempts_item *item; /* texts are its own */
+	uint32_t n;
+	struct dialect_usage sum;
+	bool counted, estimated; /* something in the sum was */
+};
+
+/* Nothing yet; allocates nothing. */
+void attempts_init(struct attempts *a);
+void attempts_fini(struct attempts *a);
+
+/*
+ * Add a copy of ${item}; past ATTEMPTS_MAX nothing. Fails: ERR_NOMEM, nothing
+ * added.
+ */
+MUST_CHECK enum err attempts_add(
+    struct attempts *a, const struct attempts_item *item);
+
+/* Add what an attempt took; where ${u} has no count the estimate is taken. */
+void attempts_take(struct attempts *a, const struct dialect_usage *u,
+    int64_t estimated_input, int64_t estimated_output);
+
+/* "provider", "estimated" or "mixed". */
+const char *attempts_source(const struct attempts *a);
+
+/* Append the record as a JSON array. Fails through the buffer. */
+void attempts_write(struct buf *b, const struct attempts *a);
+
+#endif
