@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/base/jsonout.h"
+#include "worker/attempts.h"
 
 void metadata_init(struct metadata *m)
 {
@@ -69,7 +70,8 @@ static void usage(struct buf *b, const struct metadata *m, int64_t *ret_total)
 	count(b, "cached_input_tokens", m->usage.cached_input_tokens);
 	count(b, "cache_write_tokens", m->usage.cache_write_tokens);
 	jsonout_object_end(b);
-	jsonout_member(b, "usage_source", source);
+	jsonout_member(b, "usage_source",
+	    m->usage_source != NULL ? m->usage_source : source);
 }
 
 static void error(struct buf *b, const struct metadata_error *e)
@@ -116,7 +118,10 @@ void metadata_write(struct buf *b, const struct metadata *m)
 		jsonout_key(b, "warnings");
 		jsonout_raw(b, m->warnings, strlen(m->warnings));
 	}
-	jsonout_member_int(b, "attempts", m->attempts);
+	if (m->attempts != NULL) {
+		jsonout_key(b, "attempts");
+		attempts_write(b, m->attempts);
+	}
 	jsonout_key(b, "timings");
 	jsonout_object(b);
 	count(b, "queued_ms", m->queued_ms);

@@ -15,6 +15,8 @@
 #include "store/execution.h"
 #include "worker/dialect.h"
 
+struct attempts;
+
 /* Why it did not complete; code NULL: it did. */
 struct metadata_error {
 	const char *code; /* "rate_limit", "idle_timeout" … */
@@ -36,8 +38,9 @@ struct metadata {
 	const char *warnings; /* a JSON array of objects, or "" */
 	struct dialect_usage usage;
 	int64_t estimated_input, estimated_output; /* tokens */
+	const char *usage_source; /* NULL: as usage and the estimates say */
 	struct metadata_error error;
-	uint32_t attempts;
+	const struct attempts *attempts; /* NULL: not told */
 	int64_t queued_ms, connect_ms, first_token_ms, total_ms;
 };
 

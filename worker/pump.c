@@ -253,6 +253,7 @@ enum err pump_start(const struct pump_options *options, struct pump **ret)
 	p->env.upstreams = options->upstreams;
 	p->env.limits = options->limits;
 	p->env.batch = &p->batch;
+	p->env.random = options->seed;
 	p->env.mono_ms = clock_mono_ms();
 	p->env.wall_ms = clock_wall_ms();
 	buf_init(&p->env.scratch, MAX_SCRATCH_BYTES);

@@ -31,6 +31,7 @@ struct pump_options {
 	struct run_limits limits;
 	uint64_t max_answer_bytes;
 	size_t max_backlog_bytes;
+	uint64_t seed; /* of what is random: waits between attempts */
 };
 
 /* Fails: ERR_NOMEM, ERR_IO. */

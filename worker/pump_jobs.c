@@ -191,15 +191,13 @@ refused:
 	slots_leave(p->options.slots, false);
 }
 
-/* A job whose turn has come: it has a slot. */
-static void begin(struct job *j)
+/* Begin an attempt of a job that has a slot. */
+static void attempt(struct job *j)
 {
 	struct pump *p = j->pump;
 	struct dialect_request request;
 	enum err rc;
 
-	TAILQ_REMOVE(&p->waiting, j, list);
-	j->waiting = false;
 	dialect_request_init(&request);
 	if (run_begin(j->run, &request)) {
 		rc = fetch_start(p->pool, &request, p->options.max_answer_bytes,
@@ -210,6 +208,14 @@ static void begin(struct job *j)
 	}
 	dialect_request_fini(&request);
 	touch(j);
+}
+
+/* A job whose turn has come: it has a slot. */
+static void begin(struct job *j)
+{
+	TAILQ_REMOVE(&j->pump->waiting, j, list);
+	j->waiting = false;
+	attempt(j);
 }
 
 void pump_jobs_begin(struct pump *p)
@@ -282,6 +288,14 @@ static void settle(struct job *j)
 		p->n_lingering++;
 		timer_set(&p->timers, &j->timer, p->env.mono_ms + LINGER_MS);
 		return;
+	}
+	if (run_resting(j->run)) {
+		drop_fetch(j);
+		j->fetch_over = false;
+		if (run_due(j->run)) {
+			attempt(j);
+			return;
+		}
 	}
 	if (run_streaming(j->run))
 		fetch_forget_request(j->fetch);

@@ -6,22 +6,26 @@
 #include "store/base/log.h"
 #include "worker/delta.h"
 #include "worker/run_internal.h"
-#include "worker/scan.h"
 
 /*
  *  run_new()
  *     |
  *  QUEUED ----> CONNECTING ----> WAITING ----> STREAMING
- *     |              |              |              |
- *     +--------------+------+-------+--------------+
- *                           v
- *                         ENDED
+ *     |          ^   |              |              |
+ *     |          |   v              v              v
+ *     |          +-- BACKOFF <------+--------------+
+ *     |              |
+ *     +--------------+----> ENDED <---- from all of them
  *
- * move                    made by                  says
- * QUEUED -> CONNECTING    run_begin()              BATCH_START
- * CONNECTING -> WAITING   run_connected(), _head() -
- * WAITING -> STREAMING    the first content event  -
- * any -> ENDED            an outcome               BATCH_END
+ * move                     made by                  says
+ * QUEUED -> CONNECTING     run_begin()              BATCH_START
+ * CONNECTING -> WAITING    run_connected(), _head() -
+ * WAITING -> STREAMING     the first content event  CHUNK_RESET, if what was
+ *                                                   shown before is withdrawn
+ * any three -> BACKOFF     a failure that another   CHUNK_ERROR, if the attempt
+ *                          attempt may mend         had shown something
+ * BACKOFF -> CONNECTING    run_begin(), once due    BATCH_START
+ * any -> ENDED             any other outcome        BATCH_END
  *
  * An outcome is the decoder's finish or error, a fetch that ended before it, a
  * deadline, a cancel, the stop of the program: the first one counts.
@@ -31,15 +35,20 @@
  * CONNECTING  the connection is there             connect_ms
  * WAITING     content comes                       first_token_ms
  * STREAMING   the decoder knows the end           idle_ms, moved by each event
+ * BACKOFF     the wait is over (run_begin())      none
  *
- * A later attempt (retry, fallback) will go from WAITING back to CONNECTING
- * with the next target; until content has come the request is kept for it.
+ * total_ms goes on through all of them but the first.
  */
 static const bool may_move[RUN_STATES][RUN_STATES] = {
 	[RUN_QUEUED] = { [RUN_CONNECTING] = true, [RUN_ENDED] = true },
-	[RUN_CONNECTING] = { [RUN_WAITING] = true, [RUN_ENDED] = true },
-	[RUN_WAITING] = { [RUN_STREAMING] = true, [RUN_ENDED] = true },
-	[RUN_STREAMING] = { [RUN_ENDED] = true },
+	[RUN_CONNECTING] = { [RUN_WAITING] = true,
+	    [RUN_BACKOFF] = true,
+	    [RUN_ENDED] = true },
+	[RUN_WAITING] = { [RUN_STREAMING] = true,
+	    [RUN_BACKOFF] = true,
+	    [RUN_ENDED] = true },
+	[RUN_STREAMING] = { [RUN_BACKOFF] = true, [RUN_ENDED] = true },
+	[RUN_BACKOFF] = { [RUN_CONNECTING] = true, [RUN_ENDED] = true },
 };
 
 static const char *const state_name[RUN_STATES] = {
@@ -47,6 +56,7 @@ static const char *const state_name[RUN_STATES] = {
 	[RUN_CONNECTING] = "connecting",
 	[RUN_WAITING] = "waiting",
 	[RUN_STREAMING] = "streaming",
+	[RUN_BACKOFF] = "backoff",
 	[RUN_ENDED] = "ended",
 };
 
@@ -61,7 +71,11 @@ struct run *run_new(struct run_env *env, struct execution **e)
 		.execution = *e,
 		.attempt = (*e)->attempts,
 		.usage = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
+		.only_text = true,
+		.connect_took_ms = -1,
 		.made_ms = env->mono_ms };
+	attempts_init(&r->attempts);
+	buf_init(&r->text, PREFILL_MAX_BYTES);
 	*e = NULL;
 	return r;
 }
@@ -74,6 +88,8 @@ void run_free(struct run *r)
 	decoder_free(r->decoder);
 	execution_free(r->execution);
 	run_outcome_fini(&r->outcome);
+	attempts_fini(&r->attempts);
+	buf_fini(&r->text);
 	free(r->model);
 	free(r->provider);
 	free(r->upstream_id);
@@ -94,6 +110,16 @@ bool run_streaming(const struct run *r)
 bool run_ended(const struct run *r)
 {
 	return r->state == RUN_ENDED;
+}
+
+bool run_resting(const struct run *r)
+{
+	return r->state == RUN_BACKOFF;
+}
+
+bool run_due(const struct run *r)
+{
+	return r->state == RUN_BACKOFF && r->env->mono_ms >= r->due_ms;
 }
 
 bool run_completed(const struct run *r)
@@ -120,9 +146,11 @@ static void say_start(struct run *r)
 	free(target);
 }
 
-/* What nobody will ask for again. */
+/* What nobody will ask for again, once an answer has been shown. */
 static void forget_request(struct run *r)
 {
+	if (r->on_interrupt != INTERRUPT_FAIL)
+		return;
 	free(r->execution->request);
 	r->execution->request = NULL;
 	r->execution->request_len = 0;
@@ -164,6 +192,12 @@ static void run_move(struct run *r, enum run_state to)
 	}
 }
 
+/* What an outcome leads to. */
+static enum run_state after_outcome(struct run *r)
+{
+	return run_attempt_again(r) ? RUN_BACKOFF : RUN_ENDED;
+}
+
 /* Go as far as what has happened allows. */
 static void run_turn(struct run *r)
 {
@@ -179,17 +213,24 @@ static void run_turn(struct run *r)
 		case RUN_CONNECTING:
 			if (!over && !r->connected)
 				return;
-			run_move(r, over ? RUN_ENDED : RUN_WAITING);
+			run_move(r, over ? after_outcome(r) : RUN_WAITING);
 			break;
 		case RUN_WAITING:
 			if (!over && !r->has_content)
 				return;
-			run_move(r, over ? RUN_ENDED : RUN_STREAMING);
+			/* What came before the end was shown. */
+			run_move(r,
+			    r->has_content ? RUN_STREAMING : after_outcome(r));
 			break;
 		case RUN_STREAMING:
 			if (!over)
 				return;
-			run_move(r, RUN_ENDED);
+			run_move(r, after_outcome(r));
+			break;
+		case RUN_BACKOFF:
+			if (!over && !r->begun)
+				return;
+			run_move(r, over ? RUN_ENDED : RUN_CONNECTING);
 			break;
 		case RUN_ENDED: return;
 		}
@@ -201,16 +242,14 @@ static void run_turn(struct run *r)
 static void note_content(struct run *r, const struct event *e)
 {
 	if (r->n_chunks >= r->env->limits.max_chunks) {
-		run_fail(r, "answer_too_large", false,
+		run_fail_for_good(r, "answer_too_large", false,
 		    "%s sent more pieces than an answer may have",
 		    r->target.upstream->name);
 		return;
 	}
 	r->n_chunks += 1 + e->text.len / DELTA_MAX_BYTES;
-	if (!r->has_content) {
-		r->has_content = true;
-		r->content_ms = r->env->mono_ms;
-	}
+	if (!r->has_content)
+		run_attempt_speaks(r);
 	/* a call's fragments come again, whole, at its end */
 	if (e->kind != EVENT_TOOL_DELTA && e->text.s != NULL)
 		estimate_add(&r->output, e->text.s, e->text.len);
@@ -222,6 +261,7 @@ static void note_content(struct run *r, const struct event *e)
 			.ts_ms = r->env->wall_ms,
 			.scratch = &r->env->scratch },
 	    e);
+	run_attempt_told(r, e);
 }
 
 static void note_start(struct run *r, const struct event *e)
@@ -258,58 +298,30 @@ static void on_event(void *arg, const struct event *e)
 
 /* --- what is told --- */
 
-/* Was a stream asked for? The request says so unless it says not. */
-static bool asks_stream(const struct execution *e)
-{
-	struct scan_value v;
-
-	return e->request == NULL ||
-	       !scan_member(e->request, e->request_len, "stream", &v) ||
-	       v.s[0] != 'f';
-}
-
 bool run_begin(struct run *r, struct dialect_request *ret)
 {
-	struct execution *e = r->execution;
-	struct upstreams_target t;
-	struct why why = { "" };
-	enum err rc;
-
-	ASSERT(r->state == RUN_QUEUED);
-	rc = upstreams_resolve(
-	    r->env->upstreams, e->model == NULL ? "" : e->model, &t, &why);
-	if (rc != OK) {
-		run_fail(r, "bad_request", false, "%s", why.text);
+	ASSERT(r->state == RUN_QUEUED || r->state == RUN_BACKOFF);
+	if (r->state == RUN_QUEUED && !run_attempt_plan(r))
 		goto out;
-	}
-	rc = dialect_build(t.upstream->dialect,
-	    e->request == NULL ? "" : e->request, e->request_len,
-	    &(struct dialect_target){ .base_url = t.upstream->base_url,
-		.model = t.model,
-		.key = t.upstream->key,
-		.is_openai = t.upstream->is_openai },
-	    ret, &why);
-	if (rc != OK) {
-		run_fail(r, rc == ERR_INPUT ? "bad_request" : err_name(rc),
-		    rc != ERR_INPUT, "%s",
-		    why.text[0] == '\0' ? err_name(rc) : why.text);
-		goto out;
-	}
-	r->target = t;
-	free(r->warnings);
-	r->warnings = buf_detach(&ret->warnings, NULL);
-	r->attempt++;
-	r->begun = true;
-	r->begun_ms = r->env->mono_ms;
-	r->streaming_asked = asks_stream(e);
-	r->estimated_input = estimate_request(e->request, e->request_len);
+	/* A target that cannot be asked this is passed by. */
+	while (!run_attempt_build(r, ret) && run_attempt_again(r))
+		;
 out:
 	run_turn(r);
 	return r->state == RUN_CONNECTING;
 }
 
+/* Is there a fetch to hear from? */
+static bool listens(const struct run *r)
+{
+	return r->state == RUN_CONNECTING || r->state == RUN_WAITING ||
+	       r->state == RUN_STREAMING;
+}
+
 void run_connected(struct run *r)
 {
+	if (!listens(r))
+		return;
 	if (!r->connected)
 		r->connected_ms = r->env->mono_ms;
 	r->connected = true;
@@ -321,7 +333,7 @@ void run_head(struct run *r, const struct dialect_head *head)
 	struct dialect_head h = *head;
 
 	run_connected(r);
-	if (r->state == RUN_ENDED || r->decoder != NULL)
+	if (!listens(r) || r->decoder != NULL)
 		return;
 	h.streaming = r->streaming_asked;
 	if (decoder_new(r->target.upstream->dialect, &h, on_event, r,
@@ -340,12 +352,13 @@ void run_body(struct run *r, const char *bytes, size_t len)
 
 void run_over(struct run *r, enum fetch_end end, const char *detail)
 {
-	const char *name = r->begun ? r->target.upstream->name : "the upstream";
+	const char *name;
 
-	if (r->state == RUN_ENDED)
+	if (!listens(r))
 		return;
+	name = r->target.upstream->name;
 	if (end == FETCH_TOO_LARGE)
-		run_fail(r, "answer_too_large", false,
+		run_fail_for_good(r, "answer_too_large", false,
 		    "%s sent more than an answer may have", name);
 	else if (r->decoder != NULL)
 		decoder_end(r->decoder, end == FETCH_CLEAN);
@@ -353,7 +366,7 @@ void run_over(struct run *r, enum fetch_end end, const char *detail)
 		run_fail(r, dialect_error_name(ERROR_NETWORK), true, "%s: %s",
 		    name, detail == NULL ? "no response" : detail);
 	/* a decoder that has no opinion leaves an answer without its end */
-	run_fail(r, dialect_error_name(ERROR_TRUNCATED), false,
+	run_fail(r, dialect_error_name(ERROR_TRUNCATED), true,
 	    "%s: the answer broke off", name);
 	run_turn(r);
 }
@@ -380,7 +393,8 @@ void run_cancel(struct run *r)
 
 void run_interrupt(struct run *r)
 {
-	run_fail(r, "interrupted", true, "spool was stopped meanwhile");
+	run_fail_for_good(
+	    r, "interrupted", true, "spool was stopped meanwhile");
 	run_turn(r);
 }
 
@@ -407,6 +421,7 @@ static int64_t own_limit(const struct run *r, const char **ret_code)
 		*ret_code = "first_token_timeout";
 		return l->first_token_ms;
 	case RUN_STREAMING: *ret_code = "idle_timeout"; return l->idle_ms;
+	case RUN_BACKOFF:
 	case RUN_ENDED: break;
 	}
 	return -1;
@@ -416,8 +431,10 @@ int64_t run_deadline(const struct run *r)
 {
 	const char *code = NULL;
 	int64_t own = own_limit(r, &code);
-	int64_t total = r->begun_ms + r->env->limits.total_ms;
+	int64_t total = r->first_ms + r->env->limits.total_ms;
 
+	if (r->state == RUN_BACKOFF)
+		return r->due_ms < total ? r->due_ms : total;
 	if (own < 0)
 		return INT64_MAX;
 	own += r->since_ms;
@@ -432,12 +449,12 @@ void run_tick(struct run *r)
 	if (now < run_deadline(r))
 		return;
 	own = own_limit(r, &code);
-	if (now >= r->begun_ms + r->env->limits.total_ms)
-		run_fail(r, "total_timeout", false,
+	if (now >= r->first_ms + r->env->limits.total_ms)
+		run_fail_for_good(r, "total_timeout", false,
 		    "%s: the answer took longer than %lld ms",
 		    r->target.upstream->name,
 		    (long long)r->env->limits.total_ms);
-	else
+	else if (own >= 0)
 		run_fail(r, code, true, "%s: %s within %lld ms",
 		    r->target.upstream->name,
 		    r->state == RUN_CONNECTING ? "no connection"

@@ -4,7 +4,8 @@
  *
  * Used by: pump.          Thread: the pump's.
  * Promises: from run_new() on there is exactly one BATCH_END, given at the
- * moment at which run_ended() becomes true, and nothing after it.
+ * moment at which run_ended() becomes true, and nothing after it. Text of two
+ * attempts is never joined unless the second went on from the first.
  */
 #ifndef WORKER_RUN_H
 #define WORKER_RUN_H
@@ -16,6 +17,8 @@
 #include "store/execution.h"
 #include "worker/dialect.h"
 #include "worker/fetch.h"
+#include "worker/interrupt.h"
+#include "worker/retry.h"
 
 struct run;
 struct upstreams;
@@ -25,8 +28,11 @@ struct run_limits {
 	int64_t connect_ms;	/* from the attempt's begin */
 	int64_t first_token_ms; /* from the connection */
 	int64_t idle_ms;	/* from the last event that is no ping */
-	int64_t total_ms;	/* from the attempt's begin */
+	int64_t total_ms;	/* from the first attempt's begin */
 	uint64_t max_chunks;	/* of one answer, about */
+	/* For requests that do not say; zeroes: one attempt, then fail. */
+	struct retry_limits retry;
+	enum interrupt on_interrupt;
 };
 
 /* Of the runs of one thread. */
@@ -43,6 +49,7 @@ struct run_env {
 	struct buf scratch;
 	int64_t wall_ms, mono_ms; /* the present turn's */
 	struct run_counts counts;
+	uint64_t random; /* any seed; moves with every draw */
 };
 
 /*
@@ -63,8 +70,16 @@ bool run_ended(const struct run *r);
 bool run_completed(const struct run *r);
 
 /*
- * Begin the attempt. True: fetch what is in ${ret}, an initialised request,
- * and tell what happens. False: it has ended instead.
+ * Between two attempts: what was fetched for it is not heard any more and may
+ * go. Due: the wait is over, run_begin() wants to be called.
+ */
+bool run_resting(const struct run *r);
+bool run_due(const struct run *r);
+
+/*
+ * Begin an attempt, of a queued run or one that is due. True: fetch what is in
+ * ${ret}, an initialised request, and tell what happens. False: it has ended
+ * instead.
  */
 bool run_begin(struct run *r, struct dialect_request *ret);
 

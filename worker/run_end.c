@@ -44,7 +44,7 @@ static void hide(char *s, const char *secret)
 
 static const char *secret(const struct run *r)
 {
-	return r->begun ? r->target.upstream->key : NULL;
+	return r->target.upstream == NULL ? NULL : r->target.upstream->key;
 }
 
 void run_complete(struct run *r, enum finish_reason reason, struct text native)
@@ -58,19 +58,15 @@ void run_complete(struct run *r, enum finish_reason reason, struct text native)
 		.retry_after_ms = -1 };
 }
 
-void run_fail(
-    struct run *r, const char *code, bool retryable, const char *fmt, ...)
+static void fail(struct run *r, const char *code, bool retryable, bool final,
+    const char *fmt, va_list ap)
 {
 	char text[RUN_MAX_MESSAGE_BYTES];
-	va_list ap;
 
-	if (r->outcome.known)
-		return;
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	hide(text, secret(r));
 	r->outcome = (struct run_outcome){ .known = true,
+		.final = final,
 		.status = EXECUTION_FAILED,
 		.code = code,
 		.message = strdup(text),
@@ -78,11 +74,38 @@ void run_fail(
 		.retry_after_ms = -1 };
 }
 
+void run_fail(
+    struct run *r, const char *code, bool retryable, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (r->outcome.known)
+		return;
+	va_start(ap, fmt);
+	fail(r, code, retryable, false, fmt, ap);
+	va_end(ap);
+}
+
+void run_fail_for_good(
+    struct run *r, const char *code, bool retryable, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (r->outcome.known)
+		return;
+	va_start(ap, fmt);
+	fail(r, code, retryable, true, fmt, ap);
+	va_end(ap);
+}
+
 void run_fail_as_told(struct run *r, const struct dialect_error *e)
 {
 	if (r->outcome.known)
 		return;
+	/* What one provider will not answer is not for another to answer. */
 	r->outcome = (struct run_outcome){ .known = true,
+		.final = e->kind == ERROR_CONTENT_FILTER ||
+			 e->kind == ERROR_CANCELED,
 		.status = EXECUTION_FAILED,
 		.code = dialect_error_name(e->kind),
 		.message = cut(e->message, RUN_MAX_MESSAGE_BYTES),
@@ -95,7 +118,7 @@ void run_fail_as_told(struct run *r, const struct dialect_error *e)
 
 void run_fail_as_cancelled(struct run *r)
 {
-	run_fail(r, "cancelled", false, "the execution was cancelled");
+	run_fail_for_good(r, "cancelled", false, "the execution was cancelled");
 	if (r->outcome.code != NULL &&
 	    strcmp(r->outcome.code, "cancelled") == 0)
 		r->outcome.status = EXECUTION_CANCELLED;
@@ -124,36 +147,26 @@ static void collect(
 	ret->status = o->status;
 	ret->target = target;
 	ret->model = r->model;
-	if (r->model == NULL && r->begun)
+	if (r->model == NULL)
 		ret->model = r->target.model;
 	ret->provider = r->provider;
 	ret->upstream_id = r->upstream_id;
 	ret->warnings = r->warnings;
 	ret->finish_reason = finish_reason(o);
 	ret->native_finish_reason = o->native;
-	ret->usage = r->usage;
-	/* a request that never left was read by nobody */
-	ret->estimated_input = r->connected ? r->estimated_input : 0;
-	ret->estimated_output = estimate_tokens(&r->output);
-	/*
-	 * Some upstreams count from their first piece on: where the end did not
-	 * come, their last count is not that of what was received.
-	 */
-	if (o->status != EXECUTION_COMPLETED &&
-	    ret->usage.output_tokens < ret->estimated_output / 2)
-		ret->usage.output_tokens = -1;
+	ret->usage = r->attempts.sum;
+	ret->usage_source = attempts_source(&r->attempts);
 	ret->error = (struct metadata_error){ .code = o->code,
 		.message = o->message == NULL ? o->code : o->message,
 		.status = o->http_status,
 		.retryable = o->retryable,
 		.retry_after_ms = o->retry_after_ms,
 		.provider_code = o->provider_code };
-	ret->attempts = r->attempt;
-	ret->queued_ms =
-	    r->begun ? span(r->made_ms, r->begun_ms) : span(r->made_ms, now);
-	ret->connect_ms = span(r->begun_ms, r->connected_ms);
-	ret->first_token_ms = span(r->begun_ms, r->content_ms);
-	ret->total_ms = span(r->begun_ms, now);
+	ret->attempts = &r->attempts;
+	ret->queued_ms = span(r->made_ms, r->first_ms == 0 ? now : r->first_ms);
+	ret->connect_ms = r->connect_took_ms;
+	ret->first_token_ms = span(r->first_ms, r->content_ms);
+	ret->total_ms = span(r->first_ms, now);
 }
 
 static void count_and_log(struct run *r, const char *target)
@@ -168,23 +181,26 @@ static void count_and_log(struct run *r, const char *target)
 	c->cancelled += o->status == EXECUTION_CANCELLED;
 	id_text(&r->execution->id, id);
 	log_line(failed ? LOG_WARN : LOG_INFO, "run", "execution ended",
-	    "id=%s status=%s %s=%s events=%u ms=%lld target=%s", id,
+	    "id=%s status=%s %s=%s events=%u attempts=%u ms=%lld target=%s", id,
 	    execution_status_name(o->status),
 	    o->code == NULL ? "finish" : "code",
 	    o->code == NULL ? finish_reason(o) : o->code, r->n_events,
-	    (long long)span(r->begun_ms, r->env->mono_ms),
+	    r->attempt, (long long)span(r->first_ms, r->env->mono_ms),
 	    target == NULL ? "" : target);
 }
 
 void run_say_end(struct run *r)
 {
-	char *target = r->begun ? upstreams_target_name(&r->target) : NULL;
+	char *target = r->target.upstream == NULL
+			   ? NULL
+			   : upstreams_target_name(&r->target);
 	const char *code = r->outcome.code == NULL ? "" : r->outcome.code;
 	struct batch *batch = r->env->batch;
 	struct buf *b = &r->env->scratch;
 	struct metadata m;
 	size_t at;
 
+	run_attempt_settle(r);
 	collect(r, target, &m);
 	buf_reset(b);
 	metadata_write(b, &m);

@@ -1,11 +1,12 @@
 /*
- * run_internal: a run's private half, for run.c and run_end.c.
+ * run_internal: a run's private half.
  *
- * Used by: run, run_end.          Thread: the pump's.
+ * Used by: run, run_attempt, run_end.          Thread: the pump's.
  */
 #ifndef WORKER_RUN_INTERNAL_H
 #define WORKER_RUN_INTERNAL_H
 
+#include "worker/attempts.h"
 #include "worker/estimate.h"
 #include "worker/run.h"
 #include "worker/upstreams.h"
@@ -15,13 +16,15 @@ enum run_state {
 	RUN_CONNECTING,
 	RUN_WAITING,
 	RUN_STREAMING,
+	RUN_BACKOFF,
 	RUN_ENDED,
 };
-#define RUN_STATES 5
+#define RUN_STATES 6
 
-/* How it ends; written once, by the first of those who know. */
+/* How an attempt ends; written once, by the first of those who know. */
 struct run_outcome {
 	bool known;
+	bool final; /* no other attempt can mend it */
 	enum execution_status status;
 	const char *code; /* NULL: completed */
 	char *message;	  /* NULL: the code must do */
@@ -36,10 +39,27 @@ struct run {
 	struct run_env *env;
 	enum run_state state;
 	struct execution *execution;
-	struct upstreams_target target; /* valid once begun */
-	uint32_t attempt;		/* from 1 once begun */
+	/* Whom to ask; set by the first run_begin(). */
+	struct upstreams_route route;
+	size_t at;			/* the present target's place in it */
+	struct upstreams_target target; /* the present or last; may be none */
+	uint32_t tries;			/* at the present target */
+	struct retry_limits retry;
+	enum interrupt on_interrupt;
+	int64_t due_ms; /* RUN_BACKOFF: when to begin again */
+	struct attempts attempts;
+	/* What all attempts have shown, but for what a reset withdrew. */
+	bool shown, only_text;
+	bool keeps_text; /* the text of it, while it may be gone on from */
+	struct buf text;
+	const char *broke_off; /* the code of the attempt that was cut last */
+
+	/* --- of the present attempt --- */
+	uint32_t attempt; /* from 1 once begun */
 	/* What happened, for run_turn() to act upon. */
 	bool begun, connected, has_content, paused;
+	bool unsettled;	      /* it is not in the record yet */
+	bool must_reset;      /* its first content withdraws what was shown */
 	bool streaming_asked; /* a stream was asked for */
 	struct decoder *decoder;
 	struct run_outcome outcome;
@@ -49,12 +69,17 @@ struct run {
 	struct dialect_usage usage;
 	struct estimate output;	 /* of all that was received */
 	int64_t estimated_input; /* tokens */
+	int64_t begun_wall_ms;
+	int64_t begun_ms, connected_ms; /* on the growing clock; 0: not yet */
+	int64_t since_ms; /* where the state's own deadline counts from */
+	int64_t paused_ms;
+
+	/* --- of all of them --- */
 	uint32_t n_events;
 	uint64_t n_chunks; /* about: long ones are told in pieces */
 	/* On the growing clock; 0: not yet. */
-	int64_t made_ms, begun_ms, connected_ms, content_ms;
-	int64_t since_ms; /* where the state's own deadline counts from */
-	int64_t paused_ms;
+	int64_t made_ms, first_ms, content_ms;
+	int64_t connect_took_ms; /* of the last that was; -1: none */
 };
 
 /* Copies of what is kept of an upstream's words, cut at a code point. */
@@ -64,10 +89,37 @@ struct run {
 /* A copy, or NULL for an absent or empty text or without memory. */
 char *run_word(struct text t);
 
+/* --- run_attempt.c --- */
+
+/* Read the request's words and find whom to ask. False: the outcome says. */
+bool run_attempt_plan(struct run *r);
+
+/* Make the request for the present target. False: the outcome says why not. */
+bool run_attempt_build(struct run *r, struct dialect_request *ret);
+
+/*
+ * The attempt has failed: is there another? True: the outcome is on record and
+ * forgotten, and due_ms says when to begin.
+ */
+bool run_attempt_again(struct run *r);
+
+/* Put the attempt and what it took on record, once. */
+void run_attempt_settle(struct run *r);
+
+/* The attempt's first content is about to be told. */
+void run_attempt_speaks(struct run *r);
+/* Content was told: remember what may be gone on from. */
+void run_attempt_told(struct run *r, const struct event *e);
+
+/* --- run_end.c --- */
+
 /* Write down how it ends, unless that is known already. */
 void run_complete(struct run *r, enum finish_reason reason, struct text native);
 void run_fail(struct run *r, const char *code, bool retryable, const char *fmt,
     ...) PRINTF_LIKE(4, 5);
+/* The same, and no other attempt can mend it. */
+void run_fail_for_good(struct run *r, const char *code, bool retryable,
+    const char *fmt, ...) PRINTF_LIKE(4, 5);
 void run_fail_as_told(struct run *r, const struct dialect_error *e);
 void run_fail_as_cancelled(struct run *r);
 

@@ -5,18 +5,15 @@
 #include <string.h>
 
 #include "store/base/digest.h"
+#include "worker/circuit.h"
 #include "worker/dialect.h"
+#include "worker/upstreams_internal.h"
 #include "worker/worker.h"
 
 #define MAX_NAME_BYTES 64
 #define MAX_URL_BYTES 2048
 #define MAX_KEY_BYTES 8192
-
-struct upstreams {
-	struct upstream_entry *entry;
-	size_t n;
-	size_t standard; /* which one "" means */
-};
+#define STANDARD_COOLDOWN_MS 10000
 
 static bool name_ok(const char *s)
 {
@@ -73,7 +70,7 @@ static bool copy(char **dst, const char *src)
 	return *dst != NULL;
 }
 
-static const struct upstream_entry *find(
+const struct upstream_entry *upstreams_find(
     const struct upstreams *u, const char *name, size_t len)
 {
 	for (size_t i = 0; i < u->n; i++)
@@ -87,9 +84,11 @@ static const struct upstream_entry *find(
 static const char *fault(
     const struct upstreams *u, const struct worker_upstream *in)
 {
+	enum prefill how;
+
 	if (!name_ok(in->name))
 		return "its name must be 1 to 64 of a-z 0-9 _ -";
-	if (find(u, in->name, strlen(in->name)) != NULL)
+	if (upstreams_find(u, in->name, strlen(in->name)) != NULL)
 		return "there are two of this name";
 	if (in->dialect == NULL || dialect_find(in->dialect) == NULL)
 		return "there is no such dialect";
@@ -97,11 +96,13 @@ static const char *fault(
 		return "its key is empty or has blanks in it";
 	if (in->model != NULL && in->model[0] == '\0')
 		return "its default model is empty";
+	if (in->prefill != NULL && !prefill_parse(in->prefill, &how))
+		return "prefill must be no, yes or vllm";
 	return NULL;
 }
 
-static enum err add(
-    struct upstreams *u, const struct worker_upstream *in, struct why *why)
+static enum err add(struct upstreams *u, const struct worker_upstream *in,
+    const struct circuit_limits *limits, struct why *why)
 {
 	const char *wrong = fault(u, in);
 	struct upstream_entry *e = &u->entry[u->n];
@@ -120,6 +121,13 @@ static enum err add(
 	u->n++; /* from here upstreams_free() sees it */
 	e->dialect = dialect_find(in->dialect);
 	e->is_openai = in->is_openai;
+	e->any_model = in->any_model;
+	if (in->prefill != NULL)
+		(void)prefill_parse(in->prefill, &e->prefill);
+	e->circuit = malloc(sizeof(*e->circuit));
+	if (e->circuit == NULL)
+		return ERR_NOMEM;
+	circuit_init(e->circuit, limits);
 	if (!copy(&e->name, in->name) || !copy(&e->base_url, in->base_url) ||
 	    !copy(&e->key, in->key) || !copy(&e->model, in->model))
 		return ERR_NOMEM;
@@ -134,6 +142,9 @@ enum err upstreams_new(const struct worker_options *options,
 {
 	const struct upstream_entry *standard;
 	const char *name = options->default_upstream;
+	struct circuit_limits limits = { options->circuit_failures,
+		options->circuit_cooldown_ms > 0 ? options->circuit_cooldown_ms
+						 : STANDARD_COOLDOWN_MS };
 	struct upstreams *u = NULL;
 	enum err rc = ERR_NOMEM;
 
@@ -149,12 +160,12 @@ enum err upstreams_new(const struct worker_options *options,
 	if (u->entry == NULL)
 		goto out;
 	for (size_t i = 0; i < options->n_upstreams; i++) {
-		rc = add(u, &options->upstreams[i], why);
+		rc = add(u, &options->upstreams[i], &limits, why);
 		if (rc != OK)
 			goto out;
 	}
 	if (name != NULL) {
-		standard = find(u, name, strlen(name));
+		standard = upstreams_find(u, name, strlen(name));
 		rc = ERR_INPUT;
 		if (standard == NULL) {
 			err_why(why, "the default upstream \"%s\" is not there",
@@ -163,6 +174,9 @@ enum err upstreams_new(const struct worker_options *options,
 		}
 		u->standard = (size_t)(standard - u->entry);
 	}
+	rc = upstreams_read_models(u, options, why);
+	if (rc != OK)
+		goto out;
 	*ret = u;
 	u = NULL;
 	rc = OK;
@@ -184,55 +198,13 @@ void upstreams_free(struct upstreams *u)
 		free(e->name);
 		free(e->base_url);
 		free(e->model);
+		if (e->circuit != NULL)
+			circuit_fini(e->circuit);
+		free(e->circuit);
 	}
+	upstreams_free_models(u);
 	free(u->entry);
 	free(u);
-}
-
-/* "openai (default), local/llama3": names, with their models. */
-static void list(const struct upstreams *u, char *dst, size_t size)
-{
-	size_t len = 0;
-
-	dst[0] = '\0';
-	for (size_t i = 0; i < u->n && len < size; i++) {
-		const struct upstream_entry *e = &u->entry[i];
-		int n = snprintf(dst + len, size - len, "%s%s/%s%s",
-		    i == 0 ? "" : ", ", e->name,
-		    e->model == NULL ? "MODEL" : e->model,
-		    i == u->standard ? " (default)" : "");
-
-		len += n < 0 ? 0 : (size_t)n;
-	}
-}
-
-enum err upstreams_resolve(const struct upstreams *u, const char *model,
-    struct upstreams_target *ret, struct why *why)
-{
-	const char *slash = strchr(model, '/');
-	const struct upstream_entry *e = NULL;
-	char names[384];
-
-	if (u->n == 0) {
-		err_why(why, "no upstream is configured");
-		return ERR_INPUT;
-	}
-	if (slash != NULL)
-		e = find(u, model, (size_t)(slash - model));
-	if (e != NULL)
-		model = slash + 1;
-	else
-		e = &u->entry[u->standard];
-	if (model[0] == '\0')
-		model = e->model;
-	if (model == NULL) {
-		list(u, names, sizeof(names));
-		err_why(why, "name a model of \"%s\"; configured: %s", e->name,
-		    names);
-		return ERR_INPUT;
-	}
-	*ret = (struct upstreams_target){ e, model };
-	return OK;
 }
 
 char *upstreams_target_name(const struct upstreams_target *t)

@@ -1,8 +1,10 @@
 /*
- * upstreams: the configured table, and which of them a model's name means.
+ * upstreams: the configured table, and which of them a model's name means, in
+ * which order.
  *
  * Used by: worker, pump, run.
- * Thread: any; nothing changes after upstreams_new().
+ * Thread: any; nothing changes after upstreams_new() but the circuits, which
+ * all threads share.
  */
 #ifndef WORKER_UPSTREAMS_H
 #define WORKER_UPSTREAMS_H
@@ -10,7 +12,9 @@
 #include <stdbool.h>
 
 #include "store/base/err.h"
+#include "worker/prefill.h"
 
+struct circuit;
 struct dialect;
 struct worker_options;
 struct upstreams;
@@ -22,6 +26,9 @@ struct upstream_entry {
 	char *model;	/* NULL: the caller must name one */
 	const struct dialect *dialect;
 	bool is_openai;
+	bool any_model; /* its models have slashes in their names */
+	enum prefill prefill;
+	struct circuit *circuit;
 };
 
 /* Where a model is asked for; both lent, the model from its name's string. */
@@ -30,8 +37,15 @@ struct upstreams_target {
 	const char *model;
 };
 
-/* A table of more is a mistake. */
+/* A table of more is a mistake, and so is a longer list. */
 #define UPSTREAMS_MAX 256
+#define UPSTREAMS_MAX_TARGETS 8
+
+/* What a name means: ask the first; when that does not help, the next. */
+struct upstreams_route {
+	struct upstreams_target at[UPSTREAMS_MAX_TARGETS];
+	size_t n; /* from 1 */
+};
 
 /*
  * Copy and check what is configured. Fails: ERR_INPUT and ${why} says which
@@ -44,13 +58,19 @@ MUST_CHECK enum err upstreams_new(const struct worker_options *options,
 void upstreams_free(struct upstreams *u);
 
 /*
- * "" is the default upstream's own model; "name/model" is that upstream's,
- * when there is one of that name; all else is a model of the default one.
+ * In this order:
+ *  ""             the default model, else the default upstream's own
+ *  NAME           the targets of the configured model of that name
+ *  upstream/model that upstream's model (its own when nothing follows)
+ *  model          a model of the default upstream
+ * A name with a slash whose first part is no upstream is a model of the
+ * default upstream only when that one has any_model or calls its own so.
+ *
  * Lends: *${ret} while ${u} and ${model} live. Fails: ERR_INPUT, and ${why}
  * lists what is configured.
  */
 MUST_CHECK enum err upstreams_resolve(const struct upstreams *u,
-    const char *model, struct upstreams_target *ret, struct why *why);
+    const char *model, struct upstreams_route *ret, struct why *why);
 
 /* Gives: "upstream/model" for free(), or NULL without memory. */
 char *upstreams_target_name(const struct upstreams_target *t);

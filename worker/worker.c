@@ -5,12 +5,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "store/query.h"
 #include "store/tail.h"
 #include "store/writer.h"
+#include "worker/attempts.h"
 #include "worker/dialect.h"
 #include "worker/estimate.h"
 #include "worker/metadata.h"
@@ -50,9 +52,19 @@ static int64_t or_default(int64_t v, int64_t standard)
 	return v > 0 ? v : standard;
 }
 
-static void read_options(
-    const struct worker_options *o, struct worker *w, struct pump_options *ret)
+static enum err read_options(const struct worker_options *o, struct worker *w,
+    struct pump_options *ret, struct why *why)
 {
+	const char *word = o->on_interrupt == NULL ? "fail" : o->on_interrupt;
+	enum interrupt on_interrupt;
+
+	if (!interrupt_parse(word, strlen(word), &on_interrupt)) {
+		err_why(why,
+		    "on_interrupt \"%s\": write fail, restart, continue or "
+		    "auto",
+		    word);
+		return ERR_INPUT;
+	}
 	*ret = (struct pump_options){
 		.store = o->store,
 		.slots = &w->slots,
@@ -63,17 +75,25 @@ static void read_options(
 			.idle_ms = or_default(o->idle_ms, 120000),
 			.total_ms = or_default(o->total_ms, 1800000),
 			.max_chunks = WRITER_MAX_CHUNKS / 2,
+			.retry = {
+				.attempts = o->retry_attempts,
+				.base_ms = or_default(o->retry_base_ms, 500),
+				.max_ms = or_default(o->retry_max_ms, 8000),
+			},
+			.on_interrupt = on_interrupt,
 		},
 		.max_answer_bytes = o->max_answer_bytes > 0 ?
 		    o->max_answer_bytes : (uint64_t)256 << 20,
 		.max_backlog_bytes = o->max_backlog_bytes > 0 ?
 		    o->max_backlog_bytes : (size_t)16 << 20,
+		.seed = (uint64_t)clock_mono_ns(),
 	};
+	return OK;
 }
 
 /* Start ${n} threads, which take no signals: those are the main thread's. */
 static enum err start_pumps(
-    struct worker *w, const struct pump_options *options, unsigned n)
+    struct worker *w, struct pump_options *options, unsigned n)
 {
 	sigset_t all, before;
 	enum err rc = OK;
@@ -81,6 +101,8 @@ static enum err start_pumps(
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (rc == OK && w->n_pumps < n) {
+		/* not the same waits in each */
+		options->seed++;
 		rc = pump_start(options, &w->pump[w->n_pumps]);
 		if (rc == OK)
 			w->n_pumps++;
@@ -113,7 +135,9 @@ enum err worker_start(
 	rc = upstreams_new(options, &w->upstreams, why);
 	if (rc != OK)
 		goto out;
-	read_options(options, w, &pump_options);
+	rc = read_options(options, w, &pump_options, why);
+	if (rc != OK)
+		goto out;
 	rc = start_pumps(w, &pump_options, n);
 	if (rc != OK) {
 		err_why(why, "worker threads: %s", err_name(rc));
@@ -134,13 +158,13 @@ const char *const *worker_dialects(void)
 enum err worker_resolve(const struct worker *w, const char *model,
     char **ret_target, struct why *why)
 {
-	struct upstreams_target t;
+	struct upstreams_route route;
 	char *name;
-	enum err rc = upstreams_resolve(w->upstreams, model, &t, why);
+	enum err rc = upstreams_resolve(w->upstreams, model, &route, why);
 
 	if (rc != OK)
 		return rc;
-	name = upstreams_target_name(&t);
+	name = upstreams_target_name(&route.at[0]);
 	if (name == NULL)
 		return ERR_NOMEM;
 	*ret_target = name;
@@ -264,29 +288,43 @@ static int64_t estimate_kept(struct worker *w, const struct execution *e)
 	       (int64_t)(q.from - from);
 }
 
-static void describe_interrupted(const struct execution *e, struct metadata *m)
+static enum err describe_interrupted(
+    const struct execution *e, struct attempts *attempts, struct metadata *m)
 {
+	enum err rc = OK;
+
 	metadata_init(m);
 	m->target = e->target;
 	m->model = e->target != NULL ? e->target : e->model;
 	m->error.code = "interrupted";
 	m->error.message = "spool stopped before the answer was complete";
 	m->error.retryable = true;
-	m->attempts = e->attempts;
+	m->attempts = attempts;
+	if (e->attempts > 0 && e->target != NULL)
+		rc = attempts_add(
+		    attempts, &(struct attempts_item){ .number = e->attempts,
+				  .target = e->target,
+				  .status = EXECUTION_FAILED,
+				  .code = m->error.code,
+				  .started_ms = e->started_ms,
+				  .duration_ms = -1 });
 	if (e->attempts > 0)
 		m->estimated_input =
 		    estimate_request(e->request, e->request_len);
 	if (e->started_ms >= e->created_ms)
 		m->queued_ms = e->started_ms - e->created_ms;
+	return rc;
 }
 
 enum err worker_settle(struct worker *w, const struct execution *e)
 {
 	struct write *write = calloc(1, sizeof(*write));
 	struct buf metadata, end;
+	struct attempts attempts;
 	struct metadata m;
 	enum err rc = ERR_NOMEM;
 
+	attempts_init(&attempts);
 	buf_init(&metadata, SETTLE_BYTES);
 	buf_init(&end, SETTLE_BYTES);
 	if (write == NULL)
@@ -294,7 +332,9 @@ enum err worker_settle(struct worker *w, const struct execution *e)
 	write->kind = WRITE_BATCH;
 	write->on_done = on_settled;
 	batch_init(&write->u.batch, 4 * SETTLE_BYTES);
-	describe_interrupted(e, &m);
+	rc = describe_interrupted(e, &attempts, &m);
+	if (rc != OK)
+		goto out;
 	m.estimated_output = estimate_kept(w, e);
 	metadata_write(&metadata, &m);
 	metadata_write_end(&end, &m);
@@ -323,6 +363,7 @@ out:
 	if (write != NULL)
 		batch_fini(&write->u.batch);
 	free(write);
+	attempts_fini(&attempts);
 	buf_fini(&metadata);
 	buf_fini(&end);
 	return rc;

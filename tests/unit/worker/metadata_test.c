@@ -44,7 +44,6 @@ static struct metadata completed(void)
 	m.model = "gpt-4o-2024";
 	m.target = "openai/gpt-4o";
 	m.finish_reason = "stop";
-	m.attempts = 1;
 	m.queued_ms = 2;
 	m.connect_ms = 3;
 	m.first_token_ms = 40;
@@ -72,7 +71,7 @@ static void what_the_provider_counted_is_told_as_it_is(void **state)
 	    "\"usage\":{\"input_tokens\":10,\"output_tokens\":20,"
 	    "\"total_tokens\":30,\"reasoning_tokens\":5,"
 	    "\"cached_input_tokens\":0},\"usage_source\":\"provider\","
-	    "\"cost_usd\":0.00125,\"tokens_used\":30,\"attempts\":1,"
+	    "\"cost_usd\":0.00125,\"tokens_used\":30,"
 	    "\"timings\":{\"queued_ms\":2,\"connect_ms\":3,"
 	    "\"first_token_ms\":40,\"total_ms\":500}}");
 	assert_string_equal(end_of(&m),

@@ -34,13 +34,19 @@ static enum err make(const struct worker_upstream *list, size_t n,
 static void assert_target(
     const struct upstreams *u, const char *asked, const char *want)
 {
-	struct upstreams_target t;
-	char *name;
+	struct upstreams_route route;
+	char got[512] = "";
 
-	assert_int_equal(upstreams_resolve(u, asked, &t, NULL), OK);
-	name = upstreams_target_name(&t);
-	assert_string_equal(name, want);
-	free(name);
+	assert_int_equal(upstreams_resolve(u, asked, &route, NULL), OK);
+	for (size_t i = 0; i < route.n; i++) {
+		char *name = upstreams_target_name(&route.at[i]);
+
+		if (i > 0)
+			strcat(got, ", ");
+		strcat(got, name);
+		free(name);
+	}
+	assert_string_equal(got, want);
 }
 
 static void a_model_is_found_at_its_upstream(void **state)
@@ -54,14 +60,117 @@ static void a_model_is_found_at_its_upstream(void **state)
 	assert_target(u, "openai/gpt-4o", "openai/gpt-4o");
 	assert_target(u, "local/", "local/llama3");
 	assert_target(u, "local/meta/llama-3:8b", "local/meta/llama-3:8b");
-	assert_target(u, "meta/llama-3", "openai/meta/llama-3");
 	upstreams_free(u);
+}
+
+static void assert_unknown(const struct upstreams *u, const char *asked)
+{
+	struct upstreams_route route;
+	struct why why = { "" };
+
+	assert_int_equal(upstreams_resolve(u, asked, &route, &why), ERR_INPUT);
+	assert_non_null(strstr(why.text, asked));
+	assert_non_null(strstr(why.text, "local/llama3"));
+}
+
+static void a_slash_needs_an_upstream_before_it(void **state)
+{
+	struct worker_upstream list[] = { OPENAI, LOCAL };
+	struct upstreams *u;
+
+	(void)state;
+	assert_int_equal(make(list, 2, NULL, &u, NULL), OK);
+	assert_unknown(u, "meta/llama-3");
+	assert_unknown(u, "lokal/llama3");
+	upstreams_free(u);
+	/* but for the default upstream's own, */
+	list[0].model = "meta/llama-3";
+	assert_int_equal(make(list, 2, NULL, &u, NULL), OK);
+	assert_target(u, "meta/llama-3", "openai/meta/llama-3");
+	assert_unknown(u, "meta/llama-4");
+	upstreams_free(u);
+	/* or when its models are called so */
+	list[0].any_model = true;
+	assert_int_equal(make(list, 2, NULL, &u, NULL), OK);
+	assert_target(u, "meta/llama-4", "openai/meta/llama-4");
+	assert_target(u, "local/meta/llama-4", "local/meta/llama-4");
+	upstreams_free(u);
+}
+
+static enum err make_models(const struct worker_model *models, size_t n,
+    const char *standard, struct upstreams **ret, struct why *why)
+{
+	const struct worker_upstream list[] = { OPENAI, LOCAL };
+
+	return upstreams_new(&(struct worker_options){ .upstreams = list,
+				 .n_upstreams = 2,
+				 .models = models,
+				 .n_models = n,
+				 .default_model = standard },
+	    ret, why);
+}
+
+static void a_name_means_its_targets_in_order(void **state)
+{
+	const char *const chat[] = { "openai/gpt-5", "local", "local/big" };
+	const struct worker_model models[] = { { "chat", chat, 3 } };
+	struct upstreams *u;
+
+	(void)state;
+	assert_int_equal(make_models(models, 1, "chat", &u, NULL), OK);
+	assert_target(u, "chat", "openai/gpt-5, local/llama3, local/big");
+	assert_target(u, "", "openai/gpt-5, local/llama3, local/big");
+	assert_target(u, "openai/chat", "openai/chat");
+	assert_target(u, "gpt-4o", "openai/gpt-4o");
+	upstreams_free(u);
+	assert_int_equal(make_models(models, 1, "local/x", &u, NULL), OK);
+	assert_target(u, "", "local/x");
+	upstreams_free(u);
+}
+
+static void assert_model_refused(
+    const struct worker_model *m, size_t n, const char *word)
+{
+	struct upstreams *u = NULL;
+	struct why why = { "" };
+
+	assert_int_equal(make_models(m, n, NULL, &u, &why), ERR_INPUT);
+	assert_null(u);
+	if (strstr(why.text, word) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", why.text, word);
+}
+
+static void wrong_models_are_refused_with_a_reason(void **state)
+{
+	const char *const unknown[] = { "local", "cloud/gpt" };
+	const char *const nameless[] = { "openai" };
+	const char *const many[] = { "local", "local", "local", "local",
+		"local", "local", "local", "local", "local" };
+	const struct worker_model twice[] = { { "a", many, 1 },
+		{ "a", many, 1 } };
+	struct upstreams *u = NULL;
+	struct why why = { "" };
+
+	(void)state;
+	assert_model_refused(
+	    &(struct worker_model){ "a", unknown, 2 }, 1, "cloud/gpt");
+	assert_model_refused(
+	    &(struct worker_model){ "a", nameless, 1 }, 1, "no model");
+	assert_model_refused(
+	    &(struct worker_model){ "a", many, 9 }, 1, "more than 8");
+	assert_model_refused(
+	    &(struct worker_model){ "a", many, 0 }, 1, "no targets");
+	assert_model_refused(
+	    &(struct worker_model){ "a/b", many, 1 }, 1, "name");
+	assert_model_refused(twice, 2, "two");
+	assert_int_equal(make_models(NULL, 0, "nobody/x", &u, &why), ERR_INPUT);
+	assert_non_null(strstr(why.text, "nobody/x"));
 }
 
 static void no_model_means_the_default_upstreams_own(void **state)
 {
 	const struct worker_upstream list[] = { OPENAI, LOCAL };
-	struct upstreams_target t;
+	struct upstreams_route t;
 	struct upstreams *u;
 	struct why why;
 
@@ -79,7 +188,7 @@ static void no_model_means_the_default_upstreams_own(void **state)
 
 static void without_upstreams_nothing_resolves(void **state)
 {
-	struct upstreams_target t;
+	struct upstreams_route t;
 	struct upstreams *u;
 	struct why why;
 
@@ -93,13 +202,14 @@ static void without_upstreams_nothing_resolves(void **state)
 static void a_slash_at_a_urls_end_is_dropped(void **state)
 {
 	const struct worker_upstream list[] = { OPENAI };
-	struct upstreams_target t;
+	struct upstreams_route t;
 	struct upstreams *u;
 
 	(void)state;
 	assert_int_equal(make(list, 1, NULL, &u, NULL), OK);
 	assert_int_equal(upstreams_resolve(u, "m", &t, NULL), OK);
-	assert_string_equal(t.upstream->base_url, "https://api.openai.com/v1");
+	assert_string_equal(
+	    t.at[0].upstream->base_url, "https://api.openai.com/v1");
 	upstreams_free(u);
 }
 
@@ -190,6 +300,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_model_is_found_at_its_upstream),
+		cmocka_unit_test(a_slash_needs_an_upstream_before_it),
+		cmocka_unit_test(a_name_means_its_targets_in_order),
+		cmocka_unit_test(wrong_models_are_refused_with_a_reason),
 		cmocka_unit_test(no_model_means_the_default_upstreams_own),
 		cmocka_unit_test(without_upstreams_nothing_resolves),
 		cmocka_unit_test(a_slash_at_a_urls_end_is_dropped),
