@@ -50,6 +50,13 @@ MUST_CHECK enum err body_create(
 void body_create_fini(struct body_create *c);
 
 /*
+ * The caller appends content blindly: unless it said on_interrupt itself,
+ * nothing that was shown is to be withdrawn; ${fails}: nor gone on from.
+ * Fails: ERR_NOMEM.
+ */
+MUST_CHECK enum err body_create_blind(struct body_create *c, bool fails);
+
+/*
  * The request as it is stored. ${prompt} (JSON of body_prompt(), or NULL) is
  * rendered with the inputs and lends what the client left open.
  * Gives: *${ret} and *${ret_model} ("" the default), for free().

@@ -245,6 +245,16 @@ void body_create_fini(struct body_create *c)
 	*c = (struct body_create){ 0 };
 }
 
+enum err body_create_blind(struct body_create *c, bool fails)
+{
+	if (json_object_get(c->members, "on_interrupt"))
+		return OK;
+	return json_object_set_new(c->members, "on_interrupt",
+		   json_string(fails ? "fail" : "continue")) == 0
+		   ? OK
+		   : ERR_NOMEM;
+}
+
 /* --- a prompt to be stored --- */
 
 static enum err prompt_members(const json_t *root, struct words *w,

@@ -144,6 +144,69 @@ static enum err take_effort(
 	    s->name);
 }
 
+static enum err take_interrupt(
+    const struct setting *s, const json_t *v, json_t **ret, struct problem *p)
+{
+	static const char *const words[] = { "fail", "restart", "continue",
+		"auto" };
+	const char *text = json_string_value(v);
+
+	for (size_t i = 0; text && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(text, words[i]) == 0)
+			return keep(v, ret, p);
+	return body_refuse(
+	    p, s->name, "%s must be fail, restart, continue or auto", s->name);
+}
+
+/* {"attempts"?, "base_ms"?, "max_ms"?} */
+static enum err take_retry(
+    const struct setting *s, const json_t *v, json_t **ret, struct problem *p)
+{
+	static const struct {
+		const char *name;
+		int64_t min, max;
+	} members[] = { { "attempts", 1, 10 }, { "base_ms", 0, 60000 },
+		{ "max_ms", 0, 60000 } };
+	static const char *const known[] = { "attempts", "base_ms", "max_ms" };
+	json_t *out, *member;
+	const char *key;
+
+	if (!json_is_object(v))
+		return body_refuse(p, s->name,
+		    "%s must be an object with attempts, base_ms, max_ms",
+		    s->name);
+	out = json_object();
+	if (!out)
+		return body_nomem(p);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const char *names[] = { members[i].name, NULL };
+		int64_t n = -1;
+		enum err e =
+		    body_int(v, names, members[i].min, members[i].max, &n, p);
+
+		if (e == OK && n >= 0 &&
+		    json_object_set_new(out, members[i].name, json_integer(n)))
+			e = body_nomem(p);
+		if (e != OK) {
+			json_decref(out);
+			return e;
+		}
+	}
+	json_object_foreach((json_t *)(uintptr_t)v, key, member)
+	{
+		size_t i = 0;
+
+		while (i < 3 && strcmp(known[i], key) != 0)
+			i++;
+		if (i < 3)
+			continue;
+		json_decref(out);
+		return body_unknown(p, "retry", key, known, 3);
+	}
+	*ret = out;
+	return OK;
+}
+
 #define MOST 2147483647.0
 #define EXACT 9007199254740992.0
 
@@ -166,6 +229,8 @@ static const struct setting settings[] = {
 	{ "stream", "stream", take_bool, 0, 0 },
 	{ "metadata", "metadata", take_object, 0, 0 },
 	{ "extra", "extra", take_object, 0, 0 },
+	{ "on_interrupt", "on_interrupt", take_interrupt, 0, 0 },
+	{ "retry", "retry", take_retry, 0, 0 },
 };
 #define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -203,9 +268,9 @@ const char *const *body_settings(size_t *ret_n)
 		"presence_penalty", "frequency_penalty", "stop", "seed",
 		"tools", "tool_choice", "parallel_tool_calls",
 		"response_format", "reasoning_effort", "stream", "metadata",
-		"extra", "prompt", "system", "messages", "promptId",
-		"prompt_id", "inputs", "useRag", "use_rag", "owner",
-		"template" };
+		"extra", "on_interrupt", "retry", "prompt", "system",
+		"messages", "promptId", "prompt_id", "inputs", "useRag",
+		"use_rag", "owner", "template" };
 
 	*ret_n = sizeof(names) / sizeof(names[0]);
 	return names;

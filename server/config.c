@@ -18,6 +18,7 @@ static void upstream_fini(struct config_upstream *u)
 	free(u->dialect);
 	free(u->base_url);
 	free(u->model);
+	free(u->prefill);
 	memset(u, 0, sizeof(*u));
 }
 
@@ -25,6 +26,8 @@ void config_fini(struct config *c)
 {
 	for (size_t i = 0; i < c->n_upstreams; i++)
 		upstream_fini(&c->upstreams[i]);
+	for (size_t i = 0; i < c->n_models; i++)
+		config_model_fini(&c->models[i]);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -72,6 +75,13 @@ static void fill_work(struct config *c, const struct option_set *o)
 	c->disk_reserve_bytes = (uint64_t)option_int(o, "disk-reserve");
 	c->demo = option_bool(o, "demo");
 	c->default_upstream = option_text(o, "default-upstream");
+	c->default_model = option_text(o, "default-model");
+	c->on_interrupt = option_text(o, "on-interrupt");
+	c->retry_attempts = small(o, "retry-attempts");
+	c->retry_base_ms = option_int(o, "retry-base");
+	c->retry_max_ms = option_int(o, "retry-max");
+	c->circuit_failures = small(o, "circuit-failures");
+	c->circuit_cooldown_ms = option_int(o, "circuit-cooldown");
 	c->workers = small(o, "workers");
 	c->max_live = small(o, "max-live");
 	c->max_answer_bytes = (size_t)option_int(o, "max-answer");
@@ -248,6 +258,21 @@ static enum err check_upstreams(struct config *c, struct why *why)
 	return OK;
 }
 
+static enum err check_models(struct config *c, struct why *why)
+{
+	for (size_t i = 0; i < c->n_models; i++) {
+		struct why detail = { "" };
+		enum err err;
+
+		err = config_model_check(c, &c->models[i], &detail);
+		if (err) {
+			err_why(why, "%s: %s", c->models[i].where, detail.text);
+			return err;
+		}
+	}
+	return config_model_check_default(c, why);
+}
+
 static enum err check(struct config *c, struct why *why)
 {
 	enum err err;
@@ -263,6 +288,8 @@ static enum err check(struct config *c, struct why *why)
 		err = check_upstreams(c, why);
 	if (!err)
 		err = check_default_upstream(c, why);
+	if (!err)
+		err = check_models(c, why);
 	return err;
 }
 
@@ -295,7 +322,7 @@ enum err config_load(
 	if (err)
 		goto out;
 	*ret = *c;
-	c->n_upstreams = 0; /* moved */
+	c->n_upstreams = c->n_models = 0; /* moved */
 out:
 	config_fini(c);
 	free(c);

@@ -2,9 +2,10 @@
  * config: everything that serve can be told, in one struct, from flags, the
  * environment, an INI file and defaults; nobody else reads any of them.
  *
- * The file: [server], [store], [worker] and [log] hold the keys of the option
- * table; each [upstream NAME] holds dialect, base_url, model and one of key,
- * key_file, key_env. Comments are lines that begin with '#' or ';', and what
+ * The file: [server], [store], [worker], [retry] and [log] hold the keys of the
+ * option table; each [upstream NAME] holds dialect, base_url, model, any_model,
+ * prefill and one of key, key_file, key_env; each [model NAME] holds targets,
+ * which are asked in that order. Comments are lines that begin with '#' or ';', and what
  * follows " ;". Anything unknown is an error with its line.
  *
  * The usual variables of providers define upstreams without a file:
@@ -29,6 +30,8 @@
 #include "store/store.h"
 
 #define CONFIG_MAX_UPSTREAMS 64
+#define CONFIG_MAX_MODELS 64
+#define CONFIG_MAX_TARGETS 8
 /* A preset admin key must be as long as this. */
 #define CONFIG_MIN_ADMIN_KEY 20
 
@@ -38,8 +41,18 @@ struct config_upstream {
 	char *base_url; /* without a slash at the end */
 	char *key;	/* NULL: none; wiped when freed */
 	char *model;	/* NULL: the caller names one */
+	char *prefill;	/* "no", "yes", "vllm"; NULL: "no" */
 	bool is_openai;
+	bool any_model, any_model_said;
 	char where[512]; /* where it was defined, in words */
+};
+
+/* A name that means a list of targets. */
+struct config_model {
+	char *name;
+	char *targets[CONFIG_MAX_TARGETS];
+	size_t n_targets;
+	char where[512];
 };
 
 /* Texts are lent by the option set, which must outlive the config. */
@@ -47,6 +60,8 @@ struct config {
 	const struct option_set *options;
 	struct config_upstream upstreams[CONFIG_MAX_UPSTREAMS];
 	size_t n_upstreams;
+	struct config_model models[CONFIG_MAX_MODELS];
+	size_t n_models;
 
 	const char *const *listen;
 	const char *const *allow_hosts, *const *cors_origins;
@@ -55,6 +70,8 @@ struct config {
 	const char *backup_dir;	      /* NULL: backups/ beside db */
 	const char *admin_key;	      /* NULL: not preset */
 	const char *default_upstream; /* NULL: the first, or the demo's */
+	const char *default_model;    /* NULL: that upstream's own */
+	const char *on_interrupt;
 	bool demo, require_keys, strict_callable, core_dumps;
 	enum store_durability durability;
 	unsigned loops, workers, readers;
@@ -64,6 +81,8 @@ struct config {
 	int64_t header_ms, body_ms, keepalive_ms, stall_ms, max_wait_ms;
 	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
 	int64_t drain_ms;
+	unsigned retry_attempts, circuit_failures;
+	int64_t retry_base_ms, retry_max_ms, circuit_cooldown_ms;
 	enum log_level log_level;
 	enum log_format log_format; /* auto has been decided */
 };

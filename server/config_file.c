@@ -11,10 +11,12 @@
 #define MAX_WORDS 128
 /* inih cuts longer names and sections in silence. */
 #define NAME_BYTES 48
+#define MAX_SECTIONS 16
 
 static const char upstream_prefix[] = "upstream ";
+static const char model_prefix[] = "model ";
 static const char *const upstream_keys[] = { "dialect", "base_url", "key",
-	"key_file", "key_env", "model" };
+	"key_file", "key_env", "model", "any_model", "prefill" };
 #define N_UPSTREAM_KEYS (sizeof(upstream_keys) / sizeof(upstream_keys[0]))
 
 struct reading {
@@ -49,18 +51,24 @@ static size_t sections(
 			if (strlen(dst[k]) == len &&
 			    strncmp(dst[k], spec->key, len) == 0)
 				break;
-		if (len && k == n && n < 15)
+		if (len && k == n && n < MAX_SECTIONS - 2)
 			snprintf(
 			    dst[n++], NAME_BYTES, "%.*s", (int)len, spec->key);
 	}
 	snprintf(dst[n++], NAME_BYTES, "upstream");
+	snprintf(dst[n++], NAME_BYTES, "model");
 	return n;
+}
+
+static bool starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
 }
 
 static void on_section(struct reading *r, const char *name)
 {
-	char names[16][NAME_BYTES], text[256];
-	const char *words[16], *near;
+	char names[MAX_SECTIONS][NAME_BYTES], text[256];
+	const char *words[MAX_SECTIONS], *near;
 	struct config_upstream *u;
 	struct why why = { "" };
 	enum err err;
@@ -70,10 +78,18 @@ static void on_section(struct reading *r, const char *name)
 		fail(r, ERR_INPUT, "the section's name is too long");
 		return;
 	}
-	if (strncmp(name, upstream_prefix, sizeof(upstream_prefix) - 1) == 0) {
+	if (starts(name, upstream_prefix)) {
 		name += sizeof(upstream_prefix) - 1;
 		snprintf(text, sizeof(text), "%s:%u", r->path, r->line);
 		err = config_upstream_add(r->config, name, text, &u, &why);
+		if (err)
+			fail(r, err, why.text);
+		return;
+	}
+	if (starts(name, model_prefix)) {
+		snprintf(text, sizeof(text), "%s:%u", r->path, r->line);
+		err = config_model_add(
+		    r->config, name + sizeof(model_prefix) - 1, text, &why);
 		if (err)
 			fail(r, err, why.text);
 		return;
@@ -82,13 +98,16 @@ static void on_section(struct reading *r, const char *name)
 	for (size_t i = 0; i < n; i++) {
 		words[i] = names[i];
 		if (strcmp(name, names[i]) == 0 &&
-		    strcmp(name, "upstream") != 0)
+		    strcmp(name, "upstream") != 0 && strcmp(name, "model") != 0)
 			return;
 	}
 	near = suggest_nearest(name, words, n);
 	if (strcmp(name, "upstream") == 0)
 		snprintf(text, sizeof(text),
 		    "an upstream wants a name: [upstream NAME]");
+	else if (strcmp(name, "model") == 0)
+		snprintf(
+		    text, sizeof(text), "a model wants a name: [model NAME]");
 	else if (near)
 		snprintf(text, sizeof(text),
 		    "unknown section [%.*s]; did you mean [%s]?", NAME_BYTES,
@@ -164,6 +183,21 @@ static enum err upstream_key(struct config_upstream *u, const char *key,
 	return u->key ? OK : ERR_NOMEM;
 }
 
+/* May its models have any name? */
+static enum err upstream_any_model(
+    struct config_upstream *u, const char *value, struct why *why)
+{
+	bool yes = strcmp(value, "yes") == 0 || strcmp(value, "true") == 0;
+
+	if (!yes && strcmp(value, "no") != 0 && strcmp(value, "false") != 0) {
+		err_why(why, "any_model must be yes or no");
+		return ERR_INPUT;
+	}
+	u->any_model = yes;
+	u->any_model_said = true;
+	return OK;
+}
+
 static enum err upstream_line(struct config_upstream *u, const char *key,
     const char *value, struct why *why)
 {
@@ -173,9 +207,12 @@ static enum err upstream_line(struct config_upstream *u, const char *key,
 	if (strncmp(key, "key", 3) == 0 &&
 	    (!key[3] || !strcmp(key, "key_file") || !strcmp(key, "key_env")))
 		return upstream_key(u, key, value, why);
+	if (strcmp(key, "any_model") == 0)
+		return upstream_any_model(u, value, why);
 	to = strcmp(key, "dialect") == 0    ? &u->dialect
 	     : strcmp(key, "base_url") == 0 ? &u->base_url
 	     : strcmp(key, "model") == 0    ? &u->model
+	     : strcmp(key, "prefill") == 0  ? &u->prefill
 					    : NULL;
 	if (!to) {
 		near = suggest_nearest(key, upstream_keys, N_UPSTREAM_KEYS);
@@ -249,7 +286,11 @@ static int on_value(
 		fail(r, ERR_INPUT, text);
 		return 0;
 	}
-	if (strncmp(section, upstream_prefix, sizeof(upstream_prefix) - 1) == 0)
+	if (starts(section, model_prefix))
+		err = config_model_line(
+		    &r->config->models[r->config->n_models - 1], key, value,
+		    &why);
+	else if (starts(section, upstream_prefix))
 		err = upstream_line(
 		    &r->config->upstreams[r->config->n_upstreams - 1], key,
 		    value, &why);

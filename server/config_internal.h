@@ -30,4 +30,18 @@ MUST_CHECK enum err config_upstream_add(struct config *c, const char *name,
 MUST_CHECK enum err config_upstream_check(
     struct config_upstream *u, struct why *why);
 
+/* As their namesakes, for [model NAME]. */
+MUST_CHECK enum err config_model_add(
+    struct config *c, const char *name, const char *where, struct why *why);
+/* Take a line of the last one. ${why} has no place in front. */
+MUST_CHECK enum err config_model_line(struct config_model *m, const char *key,
+    const char *value, struct why *why);
+/* Once the upstreams are there: has each model targets that exist? */
+MUST_CHECK enum err config_model_check(
+    const struct config *c, const struct config_model *m, struct why *why);
+/* Is the default model one of them, or of an upstream's? */
+MUST_CHECK enum err config_model_check_default(
+    const struct config *c, struct why *why);
+void config_model_fini(struct config_model *m);
+
 #endif

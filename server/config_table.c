@@ -3,11 +3,14 @@
 static const char *const durabilities[] = { "full", "normal", NULL };
 static const char *const auths[] = { "keys", "none", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+static const char *const interrupts[] = { "fail", "restart", "continue", "auto",
+	NULL };
 static const char *const formats[] = { "auto", "logfmt", "json", NULL };
 
 #define GROUP_LISTEN "Listening"
 #define GROUP_STORE "Store"
 #define GROUP_UPSTREAM "Upstreams"
+#define GROUP_RETRY "When upstreams fail"
 #define GROUP_DEADLINES "Deadlines"
 #define GROUP_LIMITS "Limits"
 #define GROUP_PROCESS "Process"
@@ -145,6 +148,78 @@ static const struct option_spec upstreams[] = {
 	    .help = "for requests that name none; else the first one",
 	    .env = "SPOOL_DEFAULT_UPSTREAM",
 	    .key = "worker.default_upstream" },
+	{ .name = "default-model",
+	    .kind = OPTION_STRING,
+	    .arg = "NAME",
+	    .group = GROUP_UPSTREAM,
+	    .help = "for requests that name none: a [model NAME] or "
+		    "UPSTREAM/MODEL; else the default upstream's own",
+	    .env = "SPOOL_DEFAULT_MODEL",
+	    .key = "worker.default_model" },
+	{ .name = NULL },
+};
+
+static const struct option_spec retries[] = {
+	{ .name = "retry-attempts",
+	    .kind = OPTION_INT,
+	    .arg = "N",
+	    .fallback = "3",
+	    .min = 1,
+	    .max = 10,
+	    .group = GROUP_RETRY,
+	    .help = "attempts at one target, the first one too",
+	    .env = "SPOOL_RETRY_ATTEMPTS",
+	    .key = "retry.attempts" },
+	{ .name = "retry-base",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "500ms",
+	    .max = 60000,
+	    .group = GROUP_RETRY,
+	    .help = "the longest first wait; it doubles with each attempt",
+	    .env = "SPOOL_RETRY_BASE",
+	    .key = "retry.base" },
+	{ .name = "retry-max",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "8s",
+	    .max = 60000,
+	    .group = GROUP_RETRY,
+	    .help = "the longest wait, unless the upstream asks for more "
+		    "and nobody else can be asked",
+	    .env = "SPOOL_RETRY_MAX",
+	    .key = "retry.max" },
+	{ .name = "on-interrupt",
+	    .kind = OPTION_ENUM,
+	    .arg = "POLICY",
+	    .words = interrupts,
+	    .fallback = "auto",
+	    .group = GROUP_RETRY,
+	    .help = "when an answer breaks off half-way: fail; restart "
+		    "(withdraws what was shown); continue (else fail); auto: "
+		    "continue, else restart",
+	    .env = "SPOOL_ON_INTERRUPT",
+	    .key = "retry.on_interrupt" },
+	{ .name = "circuit-failures",
+	    .kind = OPTION_INT,
+	    .arg = "N",
+	    .fallback = "5",
+	    .max = 1000,
+	    .group = GROUP_RETRY,
+	    .help = "failures in a row after which an upstream is passed by "
+		    "where there is another target; 0: never",
+	    .env = "SPOOL_CIRCUIT_FAILURES",
+	    .key = "retry.circuit_failures" },
+	{ .name = "circuit-cooldown",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "10s",
+	    .min = 1,
+	    .max = 3600000,
+	    .group = GROUP_RETRY,
+	    .help = "how long; then one attempt looks whether it is well",
+	    .env = "SPOOL_CIRCUIT_COOLDOWN",
+	    .key = "retry.circuit_cooldown" },
 	{ .name = NULL },
 };
 
@@ -182,7 +257,7 @@ static const struct option_spec deadlines[] = {
 	    .fallback = "30m",
 	    .min = 1,
 	    .group = GROUP_DEADLINES,
-	    .help = "from an upstream: the whole answer",
+	    .help = "from upstreams: the whole answer, all attempts",
 	    .env = "SPOOL_TOTAL_TIMEOUT",
 	    .key = "worker.total_timeout" },
 	{ .name = "header-timeout",
@@ -384,7 +459,7 @@ static const struct option_spec process[] = {
 const struct option_spec *const *config_tables(void)
 {
 	static const struct option_spec *const tables[] = { listening, store,
-		upstreams, deadlines, limits, process, NULL };
+		upstreams, retries, deadlines, limits, process, NULL };
 
 	return tables;
 }

@@ -109,6 +109,23 @@ static bool ends_with(const char *s, const char *tail)
 	return len >= n && strcmp(s + len - n, tail) == 0;
 }
 
+static bool is_host(const char *host, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(host, name, len) == 0 && strchr(":/", host[len]);
+}
+
+static enum err check_prefill(const struct config_upstream *u, struct why *why)
+{
+	const char *p = u->prefill;
+
+	if (!p || !strcmp(p, "no") || !strcmp(p, "yes") || !strcmp(p, "vllm"))
+		return OK;
+	err_why(why, "prefill of upstream %s must be no, yes or vllm", u->name);
+	return ERR_INPUT;
+}
+
 static enum err check_url(struct config_upstream *u, struct why *why)
 {
 	const char *host;
@@ -153,8 +170,10 @@ static enum err check_url(struct config_upstream *u, struct why *why)
 		    u->name);
 		return ERR_INPUT;
 	}
-	u->is_openai =
-	    strncmp(host, "api.openai.com", 14) == 0 && strchr(":/", host[14]);
+	u->is_openai = is_host(host, "api.openai.com");
+	/* Its models are called vendor/model. */
+	if (!u->any_model_said)
+		u->any_model = is_host(host, "openrouter.ai");
 	return OK;
 }
 
@@ -166,6 +185,8 @@ enum err config_upstream_check(struct config_upstream *u, struct why *why)
 	if (err)
 		return err;
 	err = check_url(u, why);
+	if (!err)
+		err = check_prefill(u, why);
 	if (err)
 		return err;
 	for (const char *p = u->key; p && *p; p++)

@@ -134,6 +134,12 @@ static void start(struct call *call,
 		call_fail(call, &p);
 		return;
 	}
+	e = body_create_blind(&create, call->service->o.never_goes_on);
+	if (e != OK) {
+		body_create_fini(&create);
+		call_fail_err(call, e, NULL);
+		return;
+	}
 	body = http_body(call->x, &len);
 	digest_sha256(body, len, hash);
 	submit_start(call, &create, hash, on_done);

@@ -32,6 +32,11 @@ struct service_options {
 	int64_t max_wait_ms; /* long polls [60,000] */
 	/* Callable: refuse what Google's server refuses (wire.md 3.7, 7). */
 	bool strict_callable;
+	/*
+	 * Callable: a caller that appends blindly gets answers that fail when
+	 * they break off, not ones that are gone on with.
+	 */
+	bool never_goes_on;
 	/* A path before the callable names, "" for none. */
 	const char *base_path;
 	/* Where backups are put; lent for the service's life. */

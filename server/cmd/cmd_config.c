@@ -76,6 +76,30 @@ static void put_upstreams(const struct cmd *c, const struct config *config)
 			put("key", "(set)", NULL);
 		if (u->model)
 			put("model", u->model, NULL);
+		if (u->any_model)
+			put("any_model", "yes", NULL);
+		if (u->prefill)
+			put("prefill", u->prefill, NULL);
+		putchar('\n');
+	}
+}
+
+static void put_models(const struct cmd *c, const struct config *config)
+{
+	bool origin = option_bool(c->options, "origin");
+
+	for (size_t i = 0; i < config->n_models; i++) {
+		const struct config_model *m = &config->models[i];
+		struct buf b;
+
+		printf("[model %s]\n", m->name);
+		buf_init(&b, 64 << 10);
+		for (size_t k = 0; k < m->n_targets; k++)
+			buf_printf(&b, "%s%s", k ? ", " : "", m->targets[k]);
+		buf_putc(&b, '\0');
+		if (buf_state(&b) == OK)
+			put("targets", b.data, origin ? m->where : NULL);
+		buf_fini(&b);
 		putchar('\n');
 	}
 }
@@ -83,16 +107,18 @@ static void put_upstreams(const struct cmd *c, const struct config *config)
 static void show_text(const struct cmd *c, const struct config *config)
 {
 	static const char *const sections[] = { "server", "store", "worker",
-		"log" };
+		"retry", "log" };
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		put_section(c, sections[i]);
 	put_upstreams(c, config);
+	put_models(c, config);
 }
 
 static void show_json(const struct cmd *c, const struct config *config)
 {
-	json_t *all = json_object(), *upstreams = json_array();
+	json_t *all = json_object(), *upstreams = json_array(),
+	       *models = json_array();
 	const struct option_spec *spec;
 	char value[VALUE_BYTES];
 
@@ -110,13 +136,25 @@ static void show_json(const struct cmd *c, const struct config *config)
 		const struct config_upstream *u = &config->upstreams[i];
 
 		json_array_append_new(upstreams,
-		    json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s}", "name",
-			u->name, "dialect", u->dialect, "base_url", u->base_url,
-			"key", u->key != NULL, "model", u->model, "origin",
-			u->where));
+		    json_pack("{s:s, s:s, s:s, s:b, s:s?, s:b, s:s, s:s}",
+			"name", u->name, "dialect", u->dialect, "base_url",
+			u->base_url, "key", u->key != NULL, "model", u->model,
+			"any_model", u->any_model, "prefill",
+			u->prefill ? u->prefill : "no", "origin", u->where));
 	}
-	json_t *root =
-	    json_pack("{s:o, s:o}", "options", all, "upstreams", upstreams);
+	for (size_t i = 0; i < config->n_models; i++) {
+		const struct config_model *m = &config->models[i];
+		json_t *targets = json_array();
+
+		for (size_t k = 0; k < m->n_targets; k++)
+			json_array_append_new(
+			    targets, json_string(m->targets[k]));
+		json_array_append_new(
+		    models, json_pack("{s:s, s:o, s:s}", "name", m->name,
+				"targets", targets, "origin", m->where));
+	}
+	json_t *root = json_pack("{s:o, s:o, s:o}", "options", all, "upstreams",
+	    upstreams, "models", models);
 	client_print(root);
 	json_decref(root);
 }

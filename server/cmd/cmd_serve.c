@@ -73,12 +73,22 @@ static enum err start_demo(struct serving *s, struct why *why)
 static enum err start_worker(struct serving *s, struct why *why)
 {
 	struct worker_upstream upstreams[CONFIG_MAX_UPSTREAMS + 1];
+	struct worker_model models[CONFIG_MAX_MODELS];
 	const struct config *c = &s->config;
 	struct worker_options o = {
 		.store = s->store,
 		.upstreams = upstreams,
 		.n_upstreams = c->n_upstreams,
 		.default_upstream = c->default_upstream,
+		.models = models,
+		.n_models = c->n_models,
+		.default_model = c->default_model,
+		.retry_attempts = c->retry_attempts,
+		.retry_base_ms = c->retry_base_ms,
+		.retry_max_ms = c->retry_max_ms,
+		.on_interrupt = c->on_interrupt,
+		.circuit_failures = c->circuit_failures,
+		.circuit_cooldown_ms = c->circuit_cooldown_ms,
 		.threads = c->workers,
 		.max_live = c->max_live,
 		.connect_ms = c->connect_ms,
@@ -96,6 +106,14 @@ static enum err start_worker(struct serving *s, struct why *why)
 			.key = c->upstreams[i].key,
 			.model = c->upstreams[i].model,
 			.is_openai = c->upstreams[i].is_openai,
+			.any_model = c->upstreams[i].any_model,
+			.prefill = c->upstreams[i].prefill,
+		};
+	for (size_t i = 0; i < c->n_models; i++)
+		models[i] = (struct worker_model){
+			.name = c->models[i].name,
+			.targets = (const char *const *)c->models[i].targets,
+			.n_targets = c->models[i].n_targets,
 		};
 	if (s->demo) {
 		upstreams[o.n_upstreams++] = (struct worker_upstream){
@@ -137,6 +155,7 @@ static enum err start_service(struct serving *s, struct why *why)
 		.rate_per_s = c->rate,
 		.max_wait_ms = c->max_wait_ms,
 		.strict_callable = c->strict_callable,
+		.never_goes_on = strcmp(c->on_interrupt, "fail") == 0,
 		.base_path = c->base_path,
 		.backup_dir = backup_dir(s),
 	};
@@ -321,8 +340,11 @@ static const struct command command = {
 	    "OPENROUTER, ANTHROPIC, GEMINI and OLLAMA define upstreams without "
 	    "a file, and so does OLLAMA_HOST. Others are sections of the config "
 	    "file: [upstream NAME] with dialect (openai, ollama, gemini, "
-	    "anthropic), base_url, model and one of key, key_file, key_env."
-	    "\n\n"
+	    "anthropic), base_url, model and one of key, key_file, key_env; "
+	    "any_model = yes where models are called vendor/model, prefill = "
+	    "yes or vllm where a partial answer is gone on from. [model NAME] "
+	    "with targets = UPSTREAM/MODEL, UPSTREAM/MODEL is a name for a "
+	    "list: the next is asked when the one before fails.\n\n"
 	    "SIGTERM or SIGINT stops it: new work is refused, running answers "
 	    "have --drain to end; a second one ends it at once.",
 	.examples = "spool serve --demo\n"

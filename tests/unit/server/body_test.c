@@ -186,6 +186,48 @@ static void a_key_needs_scopes_that_exist(void **state)
 	assert_int_equal(body_key("{}", 2, 0, &k, &p), ERR_INPUT);
 }
 
+static void what_to_do_when_it_fails_is_kept_and_checked(void **state)
+{
+	(void)state;
+	becomes("{\"prompt\":\"hi\",\"on_interrupt\":\"auto\",\"retry\":{"
+		"\"attempts\":2,\"max_ms\":0}}",
+	    NULL,
+	    "{\"on_interrupt\":\"auto\",\"retry\":{\"attempts\":2,"
+	    "\"max_ms\":0},\"messages\":[{\"role\":\"user\",\"content\":"
+	    "\"hi\"}]}");
+	refused("{\"prompt\":\"hi\",\"on_interrupt\":\"retry\"}",
+	    "on_interrupt", "restart");
+	refused("{\"prompt\":\"hi\",\"retry\":3}", "retry", "object");
+	refused("{\"prompt\":\"hi\",\"retry\":{\"attempts\":11}}", "attempts",
+	    "10");
+	refused("{\"prompt\":\"hi\",\"retry\":{\"atempts\":1}}",
+	    "retry.atempts", "attempts");
+}
+
+static void a_blind_caller_is_never_reset_unless_it_says_so(void **state)
+{
+	static const char *const texts[] = { "{\"prompt\":\"hi\"}",
+		"{\"prompt\":\"hi\",\"on_interrupt\":\"restart\"}" };
+	static const char *const want[] = { "continue", "restart" };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct body_create c = { 0 };
+		json_t *root = NULL;
+		struct problem p;
+
+		assert_int_equal(
+		    body_parse(texts[i], strlen(texts[i]), &root, &p), OK);
+		assert_int_equal(body_create(root, &c, &p), OK);
+		assert_int_equal(body_create_blind(&c, false), OK);
+		assert_string_equal(json_string_value(json_object_get(
+					c.members, "on_interrupt")),
+		    want[i]);
+		body_create_fini(&c);
+		json_decref(root);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +238,9 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_refused),
 		cmocka_unit_test(many_polls_are_read_and_counted),
 		cmocka_unit_test(a_key_needs_scopes_that_exist),
+		cmocka_unit_test(what_to_do_when_it_fails_is_kept_and_checked),
+		cmocka_unit_test(
+		    a_blind_caller_is_never_reset_unless_it_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

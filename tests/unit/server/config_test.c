@@ -316,6 +316,126 @@ static void an_unknown_default_upstream_is_told(void **state)
 	    "no upstream is called \"fasst\"; did you mean \"fast\"?");
 }
 
+#define TWO                                      \
+	"[upstream cloud]\n"                     \
+	"base_url = https://example.org/v1\n"    \
+	"[upstream local]\n"                     \
+	"base_url = http://127.0.0.1:11434/v1\n" \
+	"model = llama3\n"                       \
+	"prefill = yes\n"                        \
+	"any_model = yes\n"
+
+static void a_model_is_a_list_of_targets(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *c = &f->config;
+
+	assert_int_equal(
+	    load(f,
+		TWO "[model chat]\n"
+		    "targets = cloud/gpt-5 ,local,  local/a/b\n"
+		    "[worker]\n"
+		    "default_model = chat\n"
+		    "[retry]\n"
+		    "attempts = 2\nbase = 100ms\nmax = 3s\n"
+		    "on_interrupt = continue\n"
+		    "circuit_failures = 0\ncircuit_cooldown = 1m\n",
+		NULL, NULL),
+	    OK);
+	assert_int_equal(c->n_models, 1);
+	assert_string_equal(c->models[0].name, "chat");
+	assert_int_equal(c->models[0].n_targets, 3);
+	assert_string_equal(c->models[0].targets[0], "cloud/gpt-5");
+	assert_string_equal(c->models[0].targets[1], "local");
+	assert_string_equal(c->models[0].targets[2], "local/a/b");
+	assert_string_equal(c->default_model, "chat");
+	assert_false(c->upstreams[0].any_model);
+	assert_true(c->upstreams[1].any_model);
+	assert_string_equal(c->upstreams[1].prefill, "yes");
+	assert_int_equal(c->retry_attempts, 2);
+	assert_int_equal(c->retry_base_ms, 100);
+	assert_int_equal(c->retry_max_ms, 3000);
+	assert_string_equal(c->on_interrupt, "continue");
+	assert_int_equal(c->circuit_failures, 0);
+	assert_int_equal(c->circuit_cooldown_ms, 60000);
+}
+
+static void a_model_is_checked_target_by_target(void **state)
+{
+	refused(*state, TWO "[model a]\n", "FILE:8: [model a] has no targets");
+	refused(*state, TWO "[model a]\ntargets = local, claud/x\n",
+	    "did you mean \"cloud\"?");
+}
+
+static void a_target_needs_a_model(void **state)
+{
+	refused(*state, TWO "[model a]\ntargets = cloud\n",
+	    "FILE:8: target \"cloud\" names no model");
+}
+
+static void a_model_has_no_empty_places(void **state)
+{
+	refused(*state, TWO "[model a]\ntargets = local,,cloud/x\n",
+	    "FILE:9: targets has an empty place");
+}
+
+static void a_model_has_targets_and_nothing_else(void **state)
+{
+	refused(*state, TWO "[model a]\ntarget = local\n",
+	    "FILE:9: unknown key \"target\" in [model a]; it has targets");
+}
+
+static void a_model_is_defined_once(void **state)
+{
+	refused(*state,
+	    TWO "[model a]\ntargets = local\n[model a]\ntargets = local\n",
+	    "FILE:10: [model a] is there twice");
+}
+
+static void a_model_name_has_no_slash(void **state)
+{
+	refused(*state, TWO "[model a/b]\n", "cannot name a model");
+}
+
+static void an_unknown_default_model_is_told(void **state)
+{
+	refused(*state,
+	    TWO "[model chat]\ntargets = local\n"
+		"[worker]\ndefault_model = chatt\n",
+	    "did you mean \"chat\"?");
+}
+
+static void a_default_model_may_be_an_upstreams(void **state)
+{
+	assert_int_equal(
+	    load(*state, TWO "[worker]\ndefault_model = local/x\n", NULL, NULL),
+	    OK);
+}
+
+static void prefill_has_three_words(void **state)
+{
+	refused(*state,
+	    "[upstream a]\nbase_url = http://x/v1\nprefill = maybe\n",
+	    "must be no, yes or vllm");
+}
+
+static void openrouters_models_may_be_called_anything(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(
+	    load(f,
+		"[upstream a]\nbase_url = https://openrouter.ai/api/v1\n"
+		"[upstream b]\nbase_url = https://openrouter.ai.evil/v1\n"
+		"[upstream c]\nbase_url = https://openrouter.ai/api/v1\n"
+		"any_model = no\n",
+		NULL, NULL),
+	    OK);
+	assert_true(f->config.upstreams[0].any_model);
+	assert_false(f->config.upstreams[1].any_model);
+	assert_false(f->config.upstreams[2].any_model);
+}
+
 static void without_keys_only_loopback_is_listened_on(void **state)
 {
 	refused(*state, "[server]\nauth = none\nlisten = 0.0.0.0:80\n",
@@ -606,6 +726,17 @@ int main(void)
 		TEST(a_key_variable_is_read),
 		TEST(a_key_with_blanks_is_refused_and_not_repeated),
 		TEST(an_unknown_default_upstream_is_told),
+		TEST(a_model_is_a_list_of_targets),
+		TEST(a_model_is_checked_target_by_target),
+		TEST(a_target_needs_a_model),
+		TEST(a_model_has_no_empty_places),
+		TEST(a_model_has_targets_and_nothing_else),
+		TEST(a_model_is_defined_once),
+		TEST(a_model_name_has_no_slash),
+		TEST(an_unknown_default_model_is_told),
+		TEST(a_default_model_may_be_an_upstreams),
+		TEST(prefill_has_three_words),
+		TEST(openrouters_models_may_be_called_anything),
 		TEST(without_keys_only_loopback_is_listened_on),
 		TEST(a_name_that_looks_like_loopback_is_not),
 		TEST(with_keys_any_address_is_listened_on),
