@@ -116,6 +116,11 @@ static void chunk_put(struct buf *b, const struct chunk *c, struct stamp *s)
 	PUT(b, "\",\"metadata\":{\"kind\":\"");
 	buf_puts(b, chunk_kind_name(c->kind));
 	buf_putc(b, '"');
+	/* Nearly all are the first one's: those do not say so. */
+	if (c->attempt > 1) {
+		PUT(b, ",\"attempt\":");
+		buf_printf(b, "%u", (unsigned)c->attempt);
+	}
 	if (c->meta_len > 2)
 		members_put(b, c->meta, c->meta_len);
 	else

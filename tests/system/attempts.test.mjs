@@ -1,0 +1,392 @@
+// An answer even when one upstream fails: repeated, made elsewhere, gone on with.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { ScriptedUpstream } from "./scripted_upstream.mjs";
+import { Service, checkDense, pause, tempDir, within } from "./service.mjs";
+
+// Two upstreams, of which the second goes on from half an answer.
+let one, two, service;
+
+async function serve(more = "", args = []) {
+	const dir = tempDir();
+	const file = path.join(dir, "spool.ini");
+
+	writeFileSync(file, `
+[upstream one]
+base_url = ${one.url}
+key = key-of-upstream-one
+model = m1
+[upstream two]
+base_url = ${two.url}
+model = m2
+prefill = yes
+[model chain]
+targets = one/m1, two/m2
+[retry]
+attempts = 2
+base = 20ms
+max = 2s
+circuit_failures = 0
+${more}`);
+	return Service.start({ dir, args: ["--config", file, ...args] });
+}
+
+before(async () => {
+	one = await ScriptedUpstream.start();
+	two = await ScriptedUpstream.start();
+	service = await serve();
+});
+after(async () => {
+	await service?.stop();
+	await one?.stop();
+	await two?.stop();
+});
+
+async function ended(id, from = service) {
+	const answer = await from.finish(id);
+
+	checkDense(assert, answer.chunks);
+	assert.equal(answer.chunks.filter((c) => c.metadata.kind === "end").length, 1);
+	assert.equal(answer.chunks.at(-1).metadata.kind, "end");
+	return answer;
+}
+
+const kinds = (answer) => answer.chunks.map((c) => c.metadata.kind).join(" ");
+const tried = (answer) => answer.metadata.attempts.map((a) => `${a.target} ${a.error_code ?? a.status}`);
+
+async function answerAll(x, text = "fine") {
+	await x.send(text);
+	await x.finish();
+}
+
+// --- before anything was shown ---
+
+test("what fails is repeated, then asked of the next, and nobody sees it but in the record", async () => {
+	const id = await service.execute({ prompt: "chain", model: "chain" });
+
+	(await one.nextFor("chain")).refuse(503);
+	(await one.nextFor("chain")).refuse(500);
+	const x = await two.nextFor("chain");
+	assert.equal(x.body.model, "m2");
+	await answerAll(x);
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "completed");
+	assert.equal(kinds(answer), "text end");
+	assert.equal(answer.text, "fine");
+	assert.deepEqual(tried(answer), ["one/m1 overloaded", "one/m1 server", "two/m2 completed"]);
+	assert.deepEqual(answer.metadata.attempts.map((a) => a.attempt), [1, 2, 3]);
+	assert.equal(answer.metadata.attempts[0].http_status, 503);
+	for (const a of answer.metadata.attempts)
+		assert.ok(Date.parse(a.started_at) > 0 && a.duration_ms >= 0);
+	assert.equal(answer.metadata.target, "two/m2");
+	assert.equal(answer.metadata.usage.total_tokens, 18, "the refused ones took nothing");
+	assert.equal(answer.metadata.usage_source, "provider");
+	assert.equal(answer.page.attempt, 3);
+	const record = (await service.ask(`/v1/executions/${id}`)).json;
+	assert.equal(record.attempts, 3);
+	assert.equal(record.target, "two/m2");
+});
+
+test("when nobody answers it has failed, with all on record and no key in it", async () => {
+	const id = await service.execute({ prompt: "nobody", model: "chain" });
+
+	(await one.nextFor("nobody")).refuse(401, { message: "bad key key-of-upstream-one",
+		type: "invalid_request_error", param: null, code: "invalid_api_key" });
+	(await two.nextFor("nobody")).refuse(404);
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "failed");
+	assert.equal(answer.metadata.error.code, "not_found");
+	assert.deepEqual(tried(answer), ["one/m1 auth", "two/m2 not_found"]);
+	assert.doesNotMatch(JSON.stringify(answer), /key-of-upstream-one/);
+	assert.equal(service.log.includes("key-of-upstream-one"), false);
+});
+
+test("an answer in one piece is repeated alike", async () => {
+	const id = await service.execute({ prompt: "whole", model: "chain", stream: false });
+
+	(await one.nextFor("whole")).refuse(503);
+	const x = await one.nextFor("whole");
+	assert.equal(x.body.stream, false);
+	x.response.writeHead(200, { "Content-Type": "application/json" });
+	x.response.end(JSON.stringify({ id: "w", model: "m1", usage: { prompt_tokens: 2, completion_tokens: 1 },
+		choices: [{ index: 0, message: { role: "assistant", content: "all of it" }, finish_reason: "stop" }] }));
+	const answer = await ended(id);
+
+	assert.equal(answer.text, "all of it");
+	assert.equal(answer.metadata.usage.total_tokens, 3);
+	assert.equal(answer.metadata.attempts.length, 2);
+});
+
+for (const [name, value] of [["retry-after-ms", () => "700"], ["retry-after", () => "1"],
+	["retry-after", () => new Date(Date.now() + 2000).toUTCString()]])
+	test(`${name}: ${value()} is waited for`, async () => {
+		const prompt = `hint ${name} ${value().length}`;
+		const id = await service.execute({ prompt, model: "one/m1" });
+		const least = { 3: 700, 1: 1000 }[value().length] ?? 900;
+
+		const x = await one.nextFor(prompt);
+		const refused = performance.now();
+		x.refuse(429, undefined, { [name]: value() });
+		const again = await one.nextFor(prompt);
+		assert.ok(performance.now() - refused >= least - 1, `${performance.now() - refused} ms`);
+		await answerAll(again);
+		assert.equal((await ended(id)).status, "completed");
+	});
+
+test("a request says how often it is tried", async () => {
+	const id = await service.execute({ prompt: "once", model: "one/m1", retry: { attempts: 1 } });
+
+	(await one.nextFor("once")).refuse(503);
+	const answer = await ended(id);
+	assert.equal(answer.metadata.error.code, "overloaded");
+	assert.equal(answer.metadata.attempts.length, 1);
+	const bad = await service.ask("/v1/executions", { body: { prompt: "x", retry: { attempts: 0 } } });
+	assert.equal(bad.status, 400);
+	assert.match(bad.json.detail, /attempts/);
+});
+
+test("a cancel ends the wait for the next attempt, and nothing more is asked", async () => {
+	const id = await service.execute({ prompt: "waits", model: "one/m1" });
+
+	(await one.nextFor("waits")).refuse(429, undefined, { "retry-after": "30" });
+	await service.child.says(new RegExp(`attempt failed.*${id}`));
+	const before = one.exchanges.length;
+	const cancel = await service.ask(`/v1/executions/${id}/cancel`, { method: "POST" });
+	assert.equal(cancel.status, 200);
+	const answer = await ended(id);
+	assert.equal(answer.status, "cancelled");
+	assert.equal(kinds(answer), "end");
+	assert.deepEqual(tried(answer), ["one/m1 rate_limit"]);
+	assert.equal(one.exchanges.length, before);
+});
+
+test("a cancel closes the connection of a later attempt", async () => {
+	const id = await service.execute({ prompt: "later", model: "chain" });
+
+	(await one.nextFor("later")).refuse(401);
+	const x = await two.nextFor("later");
+	await x.send("begun");
+	await service.reach(id, 1);
+	await service.ask(`/v1/executions/${id}/cancel`, { method: "POST" });
+	assert.equal(await within(5000, "the hang-up", x.closed), false);
+	const answer = await ended(id);
+	assert.equal(answer.status, "cancelled");
+	assert.equal(answer.text, "begun");
+	assert.deepEqual(tried(answer), ["one/m1 auth", "two/m2 cancelled"]);
+});
+
+// --- half an answer ---
+
+test("a restart is announced by a reset, and what comes after it is the answer", async () => {
+	const id = await service.execute({ prompt: "restart", model: "one/m1" });
+	const x = await one.nextFor("restart");
+
+	await x.send("old ");
+	await x.send("text");
+	await service.reach(id, 2);
+	x.cut();
+	const y = await one.nextFor("restart");
+	assert.equal((await service.page(id)).chunks.some((c) => c.metadata.kind === "reset"), false,
+		"it stands until there is a better one");
+	await answerAll(y, "new text");
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "completed");
+	assert.equal(kinds(answer), "text text error reset text end");
+	assert.deepEqual(answer.chunks.map((c) => c.metadata.attempt ?? 1), [1, 1, 1, 2, 2, 2]);
+	assert.equal(answer.chunks[3].content, "");
+	assert.equal(answer.chunks[3].metadata.reason, "truncated");
+	assert.equal((await service.ask(`/v1/executions/${id}/text`)).text, "new text");
+	const line = (await service.ask("/v1/executions/export")).text.split("\n").find((l) => l.includes(id));
+	assert.equal(JSON.parse(line).text, "new text");
+	assert.equal(answer.metadata.usage_source, "mixed", "the first one was not counted");
+	assert.ok(answer.metadata.usage.total_tokens > 18);
+});
+
+test("what was shown stays when no later attempt speaks", async () => {
+	const id = await service.execute({ prompt: "stays", model: "one/m1" });
+	const x = await one.nextFor("stays");
+
+	await x.send("half");
+	await service.reach(id, 1);
+	x.cut();
+	(await one.nextFor("stays")).refuse(500);
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "failed");
+	assert.equal(answer.text, "half");
+	assert.equal(kinds(answer), "text error end");
+});
+
+test("who takes it goes on exactly where the answer broke off", async () => {
+	const id = await service.execute({ prompt: "go on", model: "chain" });
+	const x = await one.nextFor("go on");
+
+	await x.send("Ein Satz, der \u00fc");
+	await x.send("ber ");
+	await service.reach(id, 2);
+	x.cut();
+	// auto: the same target again, which cannot go on, would be a restart
+	const y = await one.nextFor("go on");
+	y.refuse(401);
+	const z = await two.nextFor("go on");
+	assert.deepEqual(z.body.messages.at(-1), { role: "assistant", content: "Ein Satz, der \u00fcber " });
+	await z.send("zwei");
+	await z.finish();
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "completed");
+	assert.equal(answer.text, "Ein Satz, der \u00fcber zwei");
+	assert.equal(kinds(answer), "text text error text end");
+	assert.equal((await service.ask(`/v1/executions/${id}/text`)).text, answer.text);
+});
+
+test("max_output_tokens is for the whole answer", async () => {
+	const id = await service.execute({ prompt: "budget", model: "two/m2", max_output_tokens: 100 });
+	const x = await two.nextFor("budget");
+
+	assert.equal(x.body.max_tokens, 100);
+	await x.send("four".repeat(10));
+	await service.reach(id, 1);
+	x.cut();
+	const y = await two.nextFor("budget");
+	assert.equal(y.body.max_tokens, 90);
+	await answerAll(y);
+	assert.equal((await ended(id)).status, "completed");
+});
+
+test("on_interrupt: fail keeps what came and asks nobody", async () => {
+	const id = await service.execute({ prompt: "fail", model: "chain", on_interrupt: "fail" });
+	const x = await one.nextFor("fail");
+
+	await x.send("half");
+	await service.reach(id, 1);
+	x.cut();
+	const answer = await ended(id);
+	assert.equal(answer.metadata.error.code, "truncated");
+	assert.equal(answer.text, "half");
+	assert.equal(kinds(answer), "text end");
+	assert.equal(answer.metadata.attempts.length, 1);
+});
+
+test("a callable's answer is never glued: it goes on or it fails", async () => {
+	const { result } = await service.call("execute", { prompt: "blind fails", model: "one/m1" });
+	const x = await one.nextFor("blind fails");
+
+	await x.send("half");
+	await service.reach(result.execution_id, 1);
+	x.cut();
+	const failed = await ended(result.execution_id);
+	assert.equal(failed.status, "failed");
+	assert.equal(failed.text, "half");
+	assert.equal(kinds(failed), "text end");
+
+	const other = await service.call("execute", { prompt: "blind goes on", model: "chain" });
+	const y = await one.nextFor("blind goes on");
+	await y.send("half ");
+	await service.reach(other.result.execution_id, 1);
+	y.cut();
+	const z = await two.nextFor("blind goes on");
+	assert.equal(z.body.messages.at(-1).content, "half ");
+	await answerAll(z, "an answer");
+	const answer = await ended(other.result.execution_id);
+	assert.equal(answer.status, "completed");
+	assert.equal(answer.text, "half an answer");
+	assert.equal(kinds(answer).includes("reset"), false);
+});
+
+test("a callable that asks for a restart gets one", async () => {
+	const { result } = await service.call("execute",
+		{ prompt: "sees resets", model: "one/m1", on_interrupt: "restart" });
+	const x = await one.nextFor("sees resets");
+
+	await x.send("old");
+	await service.reach(result.execution_id, 1);
+	x.cut();
+	await answerAll(await one.nextFor("sees resets"), "new");
+	assert.equal(kinds(await ended(result.execution_id)), "text error reset text end");
+});
+
+test("an error in mid-stream is never completed, whatever is tried", async () => {
+	const id = await service.execute({ prompt: "errors", model: "chain", on_interrupt: "restart" });
+
+	for (const upstream of [one, one, two, two]) {
+		const x = await upstream.nextFor("errors");
+
+		await x.send(`part ${one.exchanges.length}`);
+		await x.sendRaw('data: {"error":{"message":"boom","type":"server_error","code":"boom"}}\n\n');
+		x.end();
+	}
+	const answer = await ended(id);
+	assert.equal(answer.status, "failed");
+	assert.equal(answer.metadata.attempts.length, 4);
+	assert.equal(kinds(answer), "text error reset text error reset text error reset text end");
+});
+
+// --- names ---
+
+test("a model that means nothing is refused with what there is", async () => {
+	for (const model of ["nobody/m1", "chain/m1"]) {
+		const answer = await service.ask("/v1/executions", { body: { prompt: "x", model } });
+
+		assert.equal(answer.status, 400);
+		assert.equal(answer.json.field, "model");
+		assert.match(answer.json.detail, /chain, one\/m1 \(default\), two\/m2/);
+	}
+});
+
+test("a default model may be a chain", async () => {
+	const other = await serve("[worker]\ndefault_model = chain\n");
+	const id = await other.execute("by default");
+
+	(await one.nextFor("by default")).refuse(404);
+	await answerAll(await two.nextFor("by default"));
+	assert.equal((await ended(id, other)).metadata.target, "two/m2");
+	await other.stop();
+});
+
+// --- the circuit ---
+
+test("an upstream that keeps failing rests, then one attempt looks, then it is asked again", async () => {
+	const other = await serve("", ["--circuit-failures", "2", "--circuit-cooldown", "3s"]);
+	const ask = async (prompt) => ({ prompt, id: await other.execute({ prompt, model: "chain", retry: { attempts: 1 } }) });
+	const finish = async (upstream, a) => {
+		await answerAll(await upstream.nextFor(a.prompt));
+		return ended(a.id, other);
+	};
+
+	for (const prompt of ["ill 1", "ill 2"]) {
+		const a = await ask(prompt);
+
+		(await one.nextFor(prompt)).refuse(500);
+		await finish(two, a);
+	}
+	await other.child.says(/upstream rests.*upstream.*one/);
+	const passed = await finish(two, await ask("ill 3"));
+	assert.deepEqual(tried(passed), ["two/m2 completed"], "passed by");
+
+	// Half open: somebody looks once the cooldown is over.
+	let probe, n = 0;
+	while (!probe) {
+		const a = await ask(`look ${n++}`);
+		const x = await Promise.race([one.nextFor(a.prompt, 30_000).catch(() => {}), two.nextFor(a.prompt)]);
+
+		if (one.exchanges.includes(x))
+			probe = { a, x };
+		else
+			await answerAll(x).then(() => pause(50));
+		assert.ok(n < 200, "nobody looks");
+	}
+	const meanwhile = await finish(two, await ask("meanwhile"));
+	assert.deepEqual(tried(meanwhile), ["two/m2 completed"], "one looks, no more");
+	await answerAll(probe.x);
+	await ended(probe.a.id, other);
+	await other.child.says(/upstream is well again/);
+	assert.deepEqual(tried(await finish(one, await ask("well"))), ["one/m1 completed"]);
+	await other.stop();
+});
