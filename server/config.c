@@ -77,6 +77,7 @@ static void fill_work(struct config *c, const struct option_set *o)
 	c->default_upstream = option_text(o, "default-upstream");
 	c->default_model = option_text(o, "default-model");
 	c->on_interrupt = option_text(o, "on-interrupt");
+	c->recover = option_text(o, "recover");
 	c->retry_attempts = small(o, "retry-attempts");
 	c->retry_base_ms = option_int(o, "retry-base");
 	c->retry_max_ms = option_int(o, "retry-max");

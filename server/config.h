@@ -71,7 +71,7 @@ struct config {
 	const char *admin_key;	      /* NULL: not preset */
 	const char *default_upstream; /* NULL: the first, or the demo's */
 	const char *default_model;    /* NULL: that upstream's own */
-	const char *on_interrupt;
+	const char *on_interrupt, *recover;
 	bool demo, require_keys, strict_callable, core_dumps;
 	enum store_durability durability;
 	unsigned loops, workers, readers;

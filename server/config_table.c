@@ -3,6 +3,7 @@
 static const char *const durabilities[] = { "full", "normal", NULL };
 static const char *const auths[] = { "keys", "none", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+static const char *const recoveries[] = { "fail", "restart", "continue", NULL };
 static const char *const interrupts[] = { "fail", "restart", "continue", "auto",
 	NULL };
 static const char *const formats[] = { "auto", "logfmt", "json", NULL };
@@ -200,6 +201,16 @@ static const struct option_spec retries[] = {
 		    "continue, else restart",
 	    .env = "SPOOL_ON_INTERRUPT",
 	    .key = "retry.on_interrupt" },
+	{ .name = "recover",
+	    .kind = OPTION_ENUM,
+	    .arg = "POLICY",
+	    .words = recoveries,
+	    .fallback = "fail",
+	    .group = GROUP_RETRY,
+	    .help = "with answers that a crash or a stop cut: fail; restart; "
+		    "continue (else restart); as far as each request wants",
+	    .env = "SPOOL_RECOVER",
+	    .key = "retry.recover" },
 	{ .name = "circuit-failures",
 	    .kind = OPTION_INT,
 	    .arg = "N",

@@ -105,6 +105,12 @@ out:
 	return e;
 }
 
+/* Is it run, or run on, rather than settled? */
+static bool goes_on(const struct service *s, const struct execution *e)
+{
+	return e->status == EXECUTION_QUEUED || worker_recovers(s->o.worker, e);
+}
+
 enum err service_recover(struct service *s, size_t *ret_queued,
     size_t *ret_interrupted, struct why *why)
 {
@@ -118,7 +124,7 @@ enum err service_recover(struct service *s, size_t *ret_queued,
 		goto out;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (left[i]->status == EXECUTION_QUEUED)
+		if (goes_on(s, left[i]))
 			continue;
 		e = worker_settle(s->o.worker, left[i]);
 		if (e != OK) {
@@ -142,7 +148,7 @@ enum err service_recover(struct service *s, size_t *ret_queued,
 		goto out;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (left[i]->status != EXECUTION_QUEUED)
+		if (!goes_on(s, left[i]))
 			continue;
 		e = worker_submit(s->o.worker, &left[i]);
 		if (e != OK) {

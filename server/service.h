@@ -48,9 +48,10 @@ MUST_CHECK enum err service_new(const struct service_options *options,
     struct service **ret, struct why *why);
 
 /*
- * Settle what the last process left: queued executions are handed to the
- * worker, interrupted ones end as failed with error.code "interrupted". Before
- * the first request is served. *${ret_queued} and *${ret_interrupted} count.
+ * Settle what the last process left: queued executions, and interrupted ones
+ * that the worker recovers, are handed to it (*${ret_queued}); the others end
+ * as failed with error.code "interrupted" (*${ret_interrupted}). Before the
+ * first request is served.
  */
 MUST_CHECK enum err service_recover(struct service *s, size_t *ret_queued,
     size_t *ret_interrupted, struct why *why);

@@ -85,8 +85,8 @@ void pump_jobs_settle(struct pump *p);
 /* Begin nothing from now on; what has not begun is forgotten. */
 void pump_jobs_close(struct pump *p);
 /*
- * End what has begun by ${end}: run_interrupt() after pump_jobs_close(), or
- * run_no_room().
+ * End what has begun by ${end}: run_interrupt() after pump_jobs_close(), which
+ * may rather be left to recovery, or run_no_room().
  */
 void pump_jobs_end(struct pump *p, void (*end)(struct run *r));
 /* Forget them all, in silence. */

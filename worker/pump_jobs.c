@@ -5,6 +5,7 @@
 #include "store/writer.h"
 #include "worker/fetch.h"
 #include "worker/inbox.h"
+#include "worker/past.h"
 #include "worker/pump_internal.h"
 #include "worker/slots.h"
 
@@ -164,6 +165,23 @@ static void drop_run(struct job *j)
 	slots_leave(p->options.slots, live);
 }
 
+/* A run for the order, which knows what a process before has made of it. */
+static struct run *make_run(struct pump *p, struct inbox_order *o)
+{
+	bool begun = o->execution->attempts > 0;
+	struct past past;
+	struct run *r;
+
+	past_init(&past);
+	if (begun)
+		past_read(p->options.store, o->execution, &past);
+	r = run_new(&p->env, &o->execution);
+	if (begun && r != NULL)
+		run_recall(r, &past);
+	past_fini(&past);
+	return r;
+}
+
 void pump_jobs_accept(struct pump *p, struct inbox_order *o)
 {
 	struct job *j = calloc(1, sizeof(*j));
@@ -174,7 +192,7 @@ void pump_jobs_accept(struct pump *p, struct inbox_order *o)
 	j->entry.id = o->execution->id;
 	if (p->gone || p->closing || roster_add(&p->roster, &j->entry) != OK)
 		goto refused; /* it is here already */
-	j->run = run_new(&p->env, &o->execution);
+	j->run = make_run(p, o);
 	if (j->run == NULL) {
 		roster_drop(&p->roster, &j->entry);
 		goto refused;
@@ -343,6 +361,13 @@ void pump_jobs_end(struct pump *p, void (*end)(struct run *r))
 		next = TAILQ_NEXT(j, all);
 		if (j->run == NULL || j->waiting)
 			continue;
+		if (end == run_interrupt &&
+		    p->options.limits.recover != RUN_RECOVER_FAIL) {
+			/* the next start goes on with what is stored */
+			drop_run(j);
+			job_free(j);
+			continue;
+		}
 		end(j->run);
 		drop_fetch(j);
 		touch(j);

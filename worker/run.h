@@ -20,8 +20,16 @@
 #include "worker/interrupt.h"
 #include "worker/retry.h"
 
+struct past;
 struct run;
 struct upstreams;
+
+/* With what a process before left half-way (worker.h). */
+enum run_recover {
+	RUN_RECOVER_FAIL,
+	RUN_RECOVER_RESTART,
+	RUN_RECOVER_CONTINUE,
+};
 
 /* Times in ms; all set. */
 struct run_limits {
@@ -33,6 +41,7 @@ struct run_limits {
 	/* For requests that do not say; zeroes: one attempt, then fail. */
 	struct retry_limits retry;
 	enum interrupt on_interrupt;
+	enum run_recover recover;
 };
 
 /* Of the runs of one thread. */
@@ -57,6 +66,12 @@ struct run_env {
  * still the caller's.
  */
 struct run *run_new(struct run_env *env, struct execution **e);
+
+/*
+ * Before it begins: a process before this one began it, and ${past} is what it
+ * left in the log. Copies.
+ */
+void run_recall(struct run *r, const struct past *past);
 
 /* NULL is nothing. Says nothing: a run that has not ended is forgotten. */
 void run_free(struct run *r);

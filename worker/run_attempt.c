@@ -5,8 +5,12 @@
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
 #include "worker/circuit.h"
+#include "worker/past.h"
 #include "worker/run_internal.h"
 #include "worker/scan.h"
+
+static const char interrupted[] =
+    "spool stopped before the answer was complete";
 
 /* splitmix64 (Steele, Lea, Flood 2014). */
 static uint64_t draw(struct run_env *env)
@@ -16,6 +20,67 @@ static uint64_t draw(struct run_env *env)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return z ^ (z >> 31);
+}
+
+/* --- rows of our own --- */
+
+static void say(struct run *r, enum chunk_kind kind)
+{
+	batch_chunk(r->env->batch, &r->execution->id,
+	    &(struct chunk){ .attempt = r->attempt,
+		.kind = kind,
+		.ts_ms = r->env->wall_ms,
+		.content = "",
+		.meta = r->env->scratch.data,
+		.meta_len = r->env->scratch.len });
+	r->n_chunks++;
+}
+
+/* An attempt that had shown something failed, and more follows. */
+static void say_error(struct run *r, const char *code, const char *message)
+{
+	struct buf *b = &r->env->scratch;
+
+	buf_reset(b);
+	jsonout_object(b);
+	jsonout_member(b, "code", code);
+	jsonout_member(b, "message", message == NULL ? code : message);
+	jsonout_object_end(b);
+	say(r, CHUNK_ERROR);
+}
+
+/* --- what a process before left --- */
+
+void run_recall(struct run *r, const struct past *past)
+{
+	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
+		-1 };
+	const struct execution *e = r->execution;
+	enum err rc = OK;
+
+	ASSERT(r->state == RUN_QUEUED && !r->recalled);
+	r->recalled = true;
+	r->broke_off = "interrupted";
+	r->shown = past->shown;
+	r->only_text = past->only_text;
+	r->n_chunks = past->n_chunks;
+	if (past->only_text)
+		buf_add(&r->text, past->text.data, past->text.len);
+	/* What it took is lost but for what can be seen of it. */
+	attempts_take(&r->attempts, &none,
+	    estimate_request(e->request, e->request_len),
+	    estimate_tokens(&past->kept));
+	if (e->target != NULL)
+		rc = attempts_add(&r->attempts,
+		    &(struct attempts_item){ .number = e->attempts,
+			.target = e->target,
+			.status = EXECUTION_FAILED,
+			.code = r->broke_off,
+			.message = interrupted,
+			.started_ms = e->started_ms,
+			.duration_ms = -1 });
+	if (rc != OK)
+		r->env->batch->bytes.failed = rc;
 }
 
 /* --- the plan --- */
@@ -34,11 +99,25 @@ static int64_t number(
 	return n < max ? n : max;
 }
 
+/*
+ * What may be done with what a process before left: as the operator says, but
+ * nothing that the request (${said}) does not want.
+ */
+static enum interrupt recovery(const struct run *r, bool said)
+{
+	bool restart = r->env->limits.recover == RUN_RECOVER_RESTART;
+
+	if (said && r->on_interrupt != INTERRUPT_AUTO)
+		return r->on_interrupt;
+	return restart ? INTERRUPT_RESTART : INTERRUPT_AUTO;
+}
+
 static void read_request(struct run *r)
 {
 	const struct execution *e = r->execution;
 	const struct retry_limits *l = &r->env->limits.retry;
 	struct scan_value v;
+	bool said = false;
 
 	r->retry = *l;
 	r->on_interrupt = r->env->limits.on_interrupt;
@@ -56,7 +135,9 @@ static void read_request(struct run *r)
 		};
 	if (scan_member(e->request, e->request_len, "on_interrupt", &v) &&
 	    v.len > 2)
-		(void)interrupt_parse(v.s + 1, v.len - 2, &r->on_interrupt);
+		said = interrupt_parse(v.s + 1, v.len - 2, &r->on_interrupt);
+	if (r->recalled)
+		r->on_interrupt = recovery(r, said);
 	if (scan_member(e->request, e->request_len, "stream", &v))
 		r->streaming_asked = v.s[0] != 'f';
 }
@@ -124,10 +205,11 @@ bool run_attempt_plan(struct run *r)
 	    estimate_request(r->execution->request, r->execution->request_len);
 	r->at = choose(r, 0);
 	if (r->at == r->route.n) {
-		run_fail_for_good(r, "interrupted", true,
-		    "spool stopped before the answer was complete");
+		run_fail_for_good(r, "interrupted", true, "%s", interrupted);
 		return false;
 	}
+	if (r->recalled && r->shown)
+		say_error(r, r->broke_off, interrupted);
 	return true;
 }
 
@@ -194,18 +276,6 @@ bool run_attempt_build(struct run *r, struct dialect_request *ret)
 
 /* --- what is told --- */
 
-static void say(struct run *r, enum chunk_kind kind)
-{
-	batch_chunk(r->env->batch, &r->execution->id,
-	    &(struct chunk){ .attempt = r->attempt,
-		.kind = kind,
-		.ts_ms = r->env->wall_ms,
-		.content = "",
-		.meta = r->env->scratch.data,
-		.meta_len = r->env->scratch.len });
-	r->n_chunks++;
-}
-
 static void say_reset(struct run *r)
 {
 	struct buf *b = &r->env->scratch;
@@ -219,20 +289,6 @@ static void say_reset(struct run *r)
 	buf_reset(&r->text);
 	r->only_text = true;
 	r->must_reset = false;
-}
-
-/* An attempt that had shown something failed, and more follows. */
-static void say_error(struct run *r)
-{
-	const struct run_outcome *o = &r->outcome;
-	struct buf *b = &r->env->scratch;
-
-	buf_reset(b);
-	jsonout_object(b);
-	jsonout_member(b, "code", o->code);
-	jsonout_member(b, "message", o->message == NULL ? o->code : o->message);
-	jsonout_object_end(b);
-	say(r, CHUNK_ERROR);
 }
 
 void run_attempt_speaks(struct run *r)
@@ -394,7 +450,7 @@ bool run_attempt_again(struct run *r)
 	    (long long)(r->due_ms - r->env->mono_ms));
 	if (r->has_content) {
 		r->broke_off = o->code;
-		say_error(r);
+		say_error(r, o->code, o->message);
 	}
 	run_attempt_settle(r);
 	forget(r);

@@ -52,6 +52,7 @@ struct run {
 	bool shown, only_text;
 	bool keeps_text; /* the text of it, while it may be gone on from */
 	struct buf text;
+	bool recalled;	       /* a process before this one began it */
 	const char *broke_off; /* the code of the attempt that was cut last */
 
 	/* --- of the present attempt --- */

@@ -10,14 +10,13 @@
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "store/query.h"
-#include "store/tail.h"
 #include "store/writer.h"
 #include "worker/attempts.h"
 #include "worker/dialect.h"
 #include "worker/estimate.h"
 #include "worker/metadata.h"
+#include "worker/past.h"
 #include "worker/pump.h"
-#include "worker/scan.h"
 #include "worker/slots.h"
 #include "worker/upstreams.h"
 
@@ -28,6 +27,7 @@ struct worker {
 	struct upstreams *upstreams;
 	struct slots slots;
 	struct query *settling; /* worker_settle()'s, until worker_settled() */
+	enum run_recover recover;
 	atomic_bool stopping;
 	unsigned n_pumps;
 	struct pump *pump[]; /* MAX_THREADS at most; fixed while it runs */
@@ -52,6 +52,19 @@ static int64_t or_default(int64_t v, int64_t standard)
 	return v > 0 ? v : standard;
 }
 
+static bool read_recover(const char *word, enum run_recover *ret)
+{
+	if (word == NULL || strcmp(word, "fail") == 0)
+		*ret = RUN_RECOVER_FAIL;
+	else if (strcmp(word, "restart") == 0)
+		*ret = RUN_RECOVER_RESTART;
+	else if (strcmp(word, "continue") == 0)
+		*ret = RUN_RECOVER_CONTINUE;
+	else
+		return false;
+	return true;
+}
+
 static enum err read_options(const struct worker_options *o, struct worker *w,
     struct pump_options *ret, struct why *why)
 {
@@ -63,6 +76,11 @@ static enum err read_options(const struct worker_options *o, struct worker *w,
 		    "on_interrupt \"%s\": write fail, restart, continue or "
 		    "auto",
 		    word);
+		return ERR_INPUT;
+	}
+	if (!read_recover(o->recover, &w->recover)) {
+		err_why(why, "recover \"%s\": write fail, restart or continue",
+		    o->recover);
 		return ERR_INPUT;
 	}
 	*ret = (struct pump_options){
@@ -81,6 +99,7 @@ static enum err read_options(const struct worker_options *o, struct worker *w,
 				.max_ms = or_default(o->retry_max_ms, 8000),
 			},
 			.on_interrupt = on_interrupt,
+			.recover = w->recover,
 		},
 		.max_answer_bytes = o->max_answer_bytes > 0 ?
 		    o->max_answer_bytes : (uint64_t)256 << 20,
@@ -209,12 +228,15 @@ enum err worker_cancel(struct worker *w, const struct id *id)
 	return pump_cancel(pump_of(w, id), id);
 }
 
+bool worker_recovers(const struct worker *w, const struct execution *e)
+{
+	return w->recover != RUN_RECOVER_FAIL && e->request != NULL &&
+	       e->attempts < ATTEMPTS_MAX;
+}
+
 /* --- settling --- */
 
 #define SETTLE_BYTES ((size_t)64 << 10)
-/* Of a log with more chunks than this, that many of the newest are counted. */
-#define SAMPLED_FROM 128
-#define SAMPLE 64
 
 static void on_settled(struct write *w)
 {
@@ -223,69 +245,6 @@ static void on_settled(struct write *w)
 		    "reason=%s", err_name(w->result));
 	batch_fini(&w->u.batch);
 	free(w);
-}
-
-/* Pages of a log from memory, or from ${*query}, opened when it must be. */
-static enum err next_page(struct worker *w, const struct execution *e,
-    const struct page_query *q, struct query **query, struct page *ret)
-{
-	enum err rc = tail_page(w->store, &e->id, NULL, q, ret);
-
-	if (rc != ERR_NOT_FOUND)
-		return rc;
-	rc = *query == NULL ? query_open(w->store, query) : OK;
-	return rc == OK ? query_page(*query, &e->id, NULL, q, ret) : rc;
-}
-
-/* Count a chunk's text, as run.c counted it when it came. */
-static void estimate_chunk(struct estimate *kept, const struct chunk *c)
-{
-	const char *key = c->kind == CHUNK_REASONING ? "text" : "arguments";
-	struct scan_value v;
-
-	estimate_add(kept, c->content, c->content_len);
-	if (c->kind != CHUNK_REASONING && c->kind != CHUNK_TOOL_CALL)
-		return;
-	/* A call's end says again what its deltas said. */
-	if (c->kind == CHUNK_TOOL_CALL &&
-	    (!scan_member(c->meta, c->meta_len, "phase", &v) ||
-		v.len != sizeof("\"delta\"") - 1))
-		return;
-	if (scan_member(c->meta, c->meta_len, key, &v) && v.len > 2)
-		estimate_add(kept, v.s + 1, v.len - 2);
-}
-
-/*
- * About how many tokens were kept. Of a long log the newest part, which memory
- * mostly has, stands for all: a start must not read every word of a day. What
- * cannot be read now is not counted.
- */
-static int64_t estimate_kept(struct worker *w, const struct execution *e)
-{
-	struct page_query q = { 0, PAGE_MAX_CHUNKS, PAGE_MAX_BYTES };
-	struct estimate kept = { 0 };
-	struct tail_head head;
-	struct page page;
-	struct chunk c;
-	uint64_t from = 0;
-
-	if (tail_head(w->store, &e->id, NULL, &head) == OK &&
-	    head.total > SAMPLED_FROM)
-		from = head.total - SAMPLE;
-	q.from = from;
-	page_init(&page);
-	while (next_page(w, e, &q, &w->settling, &page) == OK && page.n > 0) {
-		struct page_cursor at = { 0 };
-
-		while (page_each(&page, &at, &c))
-			estimate_chunk(&kept, &c);
-		q.from = page_next(&page);
-	}
-	page_fini(&page);
-	if (q.from == from)
-		return 0;
-	return estimate_tokens(&kept) * (int64_t)q.from /
-	       (int64_t)(q.from - from);
 }
 
 static enum err describe_interrupted(
@@ -335,7 +294,7 @@ enum err worker_settle(struct worker *w, const struct execution *e)
 	rc = describe_interrupted(e, &attempts, &m);
 	if (rc != OK)
 		goto out;
-	m.estimated_output = estimate_kept(w, e);
+	m.estimated_output = past_estimate(w->store, e, &w->settling);
 	metadata_write(&metadata, &m);
 	metadata_write_end(&end, &m);
 	batch_end(&write->u.batch, &e->id,

@@ -75,6 +75,13 @@ struct worker_options {
 	 * not say: "fail", "restart", "continue", "auto". NULL: "fail".
 	 */
 	const char *on_interrupt;
+	/*
+	 * What is done at a start with what the process before left half-way
+	 * (a crash, or a stop whose time was up): "fail", "restart",
+	 * "continue" (where that can be, else restart). A request that says
+	 * on_interrupt is never gone on with in another way. NULL: "fail".
+	 */
+	const char *recover;
 	/* Failures in a row after which an upstream rests; 0: never. */
 	unsigned circuit_failures;
 	int64_t circuit_cooldown_ms; /* 10,000 */
@@ -120,6 +127,12 @@ MUST_CHECK enum err worker_submit(struct worker *w, struct execution **e);
 MUST_CHECK enum err worker_cancel(struct worker *w, const struct id *id);
 
 /*
+ * Is ${e}, which a crash interrupted, to be run on? True: worker_submit() it,
+ * whole as store_unfinished() gave it. False: worker_settle() it.
+ */
+bool worker_recovers(const struct worker *w, const struct execution *e);
+
+/*
  * Settle an execution that a crash interrupted: end it as failed with
  * error.code "interrupted", its chunks kept. Used before worker_submit()s at
  * start, on the main thread. Posts to the writer.
@@ -137,8 +150,9 @@ void worker_stats(const struct worker *w, struct worker_stats *ret);
 
 /*
  * Take no more work, let runs go on for ${drain_ms}, then end what is left as
- * failed with error.code "interrupted" and everything received stored; what has
- * not begun stays queued for the next start. When it returns the threads are
+ * failed with error.code "interrupted" and everything received stored, or,
+ * when it is to be recovered, leave it to the next start; what has not begun
+ * stays queued for it. When it returns the threads are
  * gone and nothing more is posted. NULL is nothing.
  */
 void worker_stop(struct worker *w, int64_t drain_ms);

@@ -87,6 +87,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 		.retry_base_ms = c->retry_base_ms,
 		.retry_max_ms = c->retry_max_ms,
 		.on_interrupt = c->on_interrupt,
+		.recover = c->recover,
 		.circuit_failures = c->circuit_failures,
 		.circuit_cooldown_ms = c->circuit_cooldown_ms,
 		.threads = c->workers,

@@ -390,3 +390,114 @@ test("an upstream that keeps failing rests, then one attempt looks, then it is a
 	assert.deepEqual(tried(await finish(one, await ask("well"))), ["one/m1 completed"]);
 	await other.stop();
 });
+
+// --- after a crash ---
+
+// An answer of which `words` were shown when the process was killed.
+async function crash(policy, request, words, { signal = "SIGKILL", front } = {}) {
+	const other = await serve("", ["--recover", policy, "--drain", "0s"]);
+	const id = front ? (await other.call("execute", request)).result.execution_id : await other.execute(request);
+	const upstream = request.model.startsWith("two") ? two : one;
+	const x = await upstream.nextFor(request.prompt);
+
+	for (const word of words)
+		await x.send(word);
+	if (words.length)
+		await other.reach(id, words.length);
+	await other.child.end(signal);
+	other.agent.destroy();
+	await other.launch();
+	return { other, id, upstream };
+}
+
+test("after a crash, recover fail: what was shown stays, and nobody is asked", async () => {
+	const { other, id } = await crash("fail", { prompt: "crash fail", model: "one/m1" }, ["half"]);
+	const answer = await ended(id, other);
+
+	assert.equal(answer.metadata.error.code, "interrupted");
+	assert.deepEqual(tried(answer), ["one/m1 interrupted"]);
+	assert.equal(answer.text, "half");
+	await other.stop();
+});
+
+for (const signal of ["SIGKILL", "SIGTERM"])
+	test(`after a ${signal}, recover restart: a reset, and a new attempt`, async () => {
+		const prompt = `crash restart ${signal}`;
+		const { other, id } = await crash("restart", { prompt, model: "one/m1" }, ["old ", "text"], { signal });
+		const y = await one.nextFor(prompt);
+
+		assert.equal((await other.page(id)).status, "streaming");
+		await answerAll(y, "new");
+		const answer = await ended(id, other);
+		assert.equal(answer.status, "completed");
+		assert.equal(kinds(answer), "text text error reset text end");
+		assert.deepEqual(answer.chunks.map((c) => c.metadata.attempt ?? 1), [1, 1, 1, 2, 2, 2]);
+		assert.deepEqual(tried(answer), ["one/m1 interrupted", "one/m1 completed"]);
+		assert.equal(answer.metadata.usage_source, "mixed");
+		assert.equal((await other.ask(`/v1/executions/${id}/text`)).text, "new");
+		await other.stop();
+	});
+
+test("after a crash, recover continue: it goes on exactly where it was", async () => {
+	const { other, id } = await crash("continue", { prompt: "crash continue", model: "two/m2" },
+		["one ", "z\u00e4hle ", "\u{1f600}"]);
+	const y = await two.nextFor("crash continue");
+
+	assert.deepEqual(y.body.messages.at(-1), { role: "assistant", content: "one z\u00e4hle \u{1f600}" });
+	await answerAll(y, " four");
+	const answer = await ended(id, other);
+	assert.equal(answer.status, "completed");
+	assert.equal(answer.text, "one z\u00e4hle \u{1f600} four");
+	assert.equal(kinds(answer), "text text text error text end");
+	await other.stop();
+});
+
+test("after a crash before the first word any policy but fail asks again", async () => {
+	const { other, id } = await crash("restart",
+		{ prompt: "crash early", model: "one/m1", on_interrupt: "fail" }, []);
+
+	await answerAll(await one.nextFor("crash early"));
+	const answer = await ended(id, other);
+	assert.equal(kinds(answer), "text end");
+	await other.stop();
+});
+
+test("recovery withdraws nothing from who appends blindly", async () => {
+	const { other, id } = await crash("restart", { prompt: "crash blind", model: "one/m1" }, ["half"],
+		{ front: "callable" });
+	const answer = await ended(id, other);
+
+	assert.equal(answer.metadata.error.code, "interrupted");
+	assert.equal(kinds(answer), "text end");
+	await other.stop();
+});
+
+test("a cancel beats recovery", async () => {
+	const { other, id } = await crash("restart", { prompt: "crash cancel", model: "one/m1" }, ["half"]);
+	const y = await one.nextFor("crash cancel");
+
+	await other.ask(`/v1/executions/${id}/cancel`, { method: "POST" });
+	assert.equal(await within(5000, "the hang-up", y.closed), false);
+	const answer = await ended(id, other);
+	assert.equal(answer.status, "cancelled");
+	assert.equal(answer.text, "half");
+	assert.ok(answer.metadata.usage.output_tokens > 0, "what was kept is counted");
+	await other.stop();
+});
+
+test("a second crash is survived like the first", async () => {
+	const { other, id } = await crash("continue", { prompt: "crash twice", model: "two/m2" }, ["one "]);
+	const y = await two.nextFor("crash twice");
+
+	await y.send("two ");
+	await other.reach(id, 3);
+	await other.kill9();
+	await other.launch();
+	const z = await two.nextFor("crash twice");
+	assert.equal(z.body.messages.at(-1).content, "one two ");
+	await answerAll(z, "three");
+	const answer = await ended(id, other);
+	assert.equal(answer.text, "one two three");
+	assert.equal(answer.page.attempt, 3);
+	await other.stop();
+});

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "worker/past.h"
 #include "worker/upstreams.h"
 #include "worker/worker.h"
 
@@ -704,6 +705,109 @@ static void a_wrong_key_is_no_sign_of_illness(void **state)
 	}
 }
 
+/* --- what a process before left --- */
+
+/* Queue one that an earlier process began at ${model}, of which ${text} was shown. */
+static void recalled(struct world *w, const char *model, const char *request,
+    const char *text, bool only_text)
+{
+	struct execution *e = execution_new();
+	struct past past;
+
+	batch_fini(&w->batch);
+	batch_init(&w->batch, 1 << 20);
+	e->id = id_new();
+	e->owner = strdup("ann");
+	e->model = strdup(model);
+	e->target = strdup("a/x");
+	e->request = strdup(request);
+	e->request_len = strlen(request);
+	e->attempts = 1;
+	e->status = EXECUTION_STREAMING;
+	past_init(&past);
+	past.shown = text[0] != '\0';
+	past.only_text = only_text;
+	buf_puts(&past.text, text);
+	estimate_add(&past.kept, text, strlen(text));
+	run_free(w->run);
+	w->run = run_new(&w->env, &e);
+	assert_non_null(w->run);
+	run_recall(w->run, &past);
+	past_fini(&past);
+}
+
+/*
+ * What is done with what is left: "goes on", "restarts" or "fails", for each
+ * word of the request and each of the operator's.
+ */
+static void recovery_does_what_both_operator_and_request_want(void **state)
+{
+	static const struct {
+		enum run_recover operator;
+		const char *request, *target, *want;
+	} cases[] = {
+		{ RUN_RECOVER_RESTART, "", "a/x", "restarts" },
+		{ RUN_RECOVER_RESTART, "", "c/z", "restarts" },
+		{ RUN_RECOVER_CONTINUE, "", "a/x", "restarts" },
+		{ RUN_RECOVER_CONTINUE, "", "c/z", "goes on" },
+		{ RUN_RECOVER_RESTART, "auto", "c/z", "restarts" },
+		{ RUN_RECOVER_CONTINUE, "auto", "c/z", "goes on" },
+		{ RUN_RECOVER_RESTART, "continue", "a/x", "fails" },
+		{ RUN_RECOVER_RESTART, "continue", "c/z", "goes on" },
+		{ RUN_RECOVER_CONTINUE, "continue", "a/x", "fails" },
+		{ RUN_RECOVER_CONTINUE, "restart", "c/z", "restarts" },
+		{ RUN_RECOVER_CONTINUE, "fail", "c/z", "fails" },
+		{ RUN_RECOVER_RESTART, "fail", "a/x", "fails" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *got = "fails";
+		char request[200];
+
+		snprintf(request, sizeof(request), ASK("%s%s%s"),
+		    cases[i].request[0] ? ",\"on_interrupt\":\"" : "",
+		    cases[i].request, cases[i].request[0] ? "\"" : "");
+		w->env.limits.recover = cases[i].operator;
+		recalled(w, cases[i].target, request, "half", true);
+		if (run_begin(w->run, &w->request)) {
+			got = sent(w, "\"half\"") ? "goes on" : "restarts";
+			answer_well(w);
+			assert_int_equal(strstr(told(w), "2 reset") != NULL,
+			    strcmp(got, "restarts") == 0);
+		} else {
+			assert_ended(w, EXECUTION_FAILED, "interrupted");
+		}
+		if (strcmp(got, cases[i].want) != 0)
+			fail_msg("case %zu: %s, not %s", i, got, cases[i].want);
+		assert_metadata(w,
+		    "\"attempts\":[{\"attempt\":1,\"target\":\"a/x\","
+		    "\"status\":\"failed\",\"error_code\":\"interrupted\"");
+	}
+}
+
+static void where_nothing_was_shown_anything_may_be_asked_again(void **state)
+{
+	struct world *w = *state;
+
+	w->env.limits.recover = RUN_RECOVER_CONTINUE;
+	recalled(w, "a/x", ASK(",\"on_interrupt\":\"fail\""), "", true);
+	assert_true(run_begin(w->run, &w->request));
+	answer_well(w);
+	assert_string_equal(told(w), "2 start a/x|2 text good|2 end|");
+}
+
+static void a_cancel_beats_recovery_and_the_books_are_kept(void **state)
+{
+	struct world *w = *state;
+
+	w->env.limits.recover = RUN_RECOVER_RESTART;
+	recalled(w, "a/x", ASK(""), "half", true);
+	run_cancel(w->run);
+	assert_ended(w, EXECUTION_CANCELLED, "cancelled");
+	assert_metadata(w, "\"input_tokens\":9,\"output_tokens\":1,");
+}
+
 /* --- everything in every state --- */
 
 enum { STATES = 7, EVENTS = 11 };
@@ -821,6 +925,9 @@ int main(void)
 		FACT(an_upstream_that_keeps_failing_is_passed_by),
 		FACT(a_rest_is_not_waited_through_beside_an_alternative),
 		FACT(a_wrong_key_is_no_sign_of_illness),
+		FACT(recovery_does_what_both_operator_and_request_want),
+		FACT(where_nothing_was_shown_anything_may_be_asked_again),
+		FACT(a_cancel_beats_recovery_and_the_books_are_kept),
 		FACT(every_event_may_come_in_every_state),
 	};
 
