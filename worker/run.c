@@ -198,8 +198,7 @@ static enum run_state after_outcome(struct run *r)
 	return run_attempt_again(r) ? RUN_BACKOFF : RUN_ENDED;
 }
 
-/* Go as far as what has happened allows. */
-static void run_turn(struct run *r)
+void run_turn(struct run *r)
 {
 	for (;;) {
 		bool over = r->outcome.known;
@@ -274,6 +273,12 @@ static void note_start(struct run *r, const struct event *e)
 		r->upstream_id = run_word(e->id);
 }
 
+static void on_finish(struct run *r, const struct event *e)
+{
+	run_attempt_finishes(r);
+	run_complete(r, e->reason, e->native);
+}
+
 static void on_event(void *arg, const struct event *e)
 {
 	struct run *r = arg;
@@ -291,7 +296,7 @@ static void on_event(void *arg, const struct event *e)
 	else if (e->kind == EVENT_USAGE)
 		r->usage = e->usage;
 	else if (e->kind == EVENT_FINISH)
-		run_complete(r, e->reason, e->native);
+		on_finish(r, e);
 	else if (e->kind == EVENT_ERROR)
 		run_fail_as_told(r, &e->error);
 }
@@ -301,7 +306,7 @@ static void on_event(void *arg, const struct event *e)
 bool run_begin(struct run *r, struct dialect_request *ret)
 {
 	ASSERT(r->state == RUN_QUEUED || r->state == RUN_BACKOFF);
-	if (r->state == RUN_QUEUED && !run_attempt_plan(r))
+	if (r->state == RUN_QUEUED && !run_plan_make(r))
 		goto out;
 	/* A target that cannot be asked this is passed by. */
 	while (!run_attempt_build(r, ret) && run_attempt_again(r))
@@ -371,20 +376,6 @@ void run_over(struct run *r, enum fetch_end end, const char *detail)
 	run_turn(r);
 }
 
-void run_pause(struct run *r)
-{
-	r->paused = true;
-	r->paused_ms = r->env->mono_ms;
-}
-
-void run_resume(struct run *r)
-{
-	/* Not a moment more than the pause: pauses may be many. */
-	if (r->paused)
-		r->since_ms += r->env->mono_ms - r->paused_ms;
-	r->paused = false;
-}
-
 void run_cancel(struct run *r)
 {
 	run_fail_as_cancelled(r);
@@ -400,66 +391,7 @@ void run_interrupt(struct run *r)
 
 void run_no_room(struct run *r)
 {
-	run_fail(r, "storage_full", true,
+	run_fail_for_good(r, "storage_full", true,
 	    "the store's disk is full: no more of the answer could be kept");
-	run_turn(r);
-}
-
-/* --- deadlines --- */
-
-/* The state's own deadline: how long, and what it is called. */
-static int64_t own_limit(const struct run *r, const char **ret_code)
-{
-	const struct run_limits *l = &r->env->limits;
-
-	switch (r->state) {
-	case RUN_QUEUED: break;
-	case RUN_CONNECTING:
-		*ret_code = "connect_timeout";
-		return l->connect_ms;
-	case RUN_WAITING:
-		*ret_code = "first_token_timeout";
-		return l->first_token_ms;
-	case RUN_STREAMING: *ret_code = "idle_timeout"; return l->idle_ms;
-	case RUN_BACKOFF:
-	case RUN_ENDED: break;
-	}
-	return -1;
-}
-
-int64_t run_deadline(const struct run *r)
-{
-	const char *code = NULL;
-	int64_t own = own_limit(r, &code);
-	int64_t total = r->first_ms + r->env->limits.total_ms;
-
-	if (r->state == RUN_BACKOFF)
-		return r->due_ms < total ? r->due_ms : total;
-	if (own < 0)
-		return INT64_MAX;
-	own += r->since_ms;
-	return r->paused || total < own ? total : own;
-}
-
-void run_tick(struct run *r)
-{
-	int64_t now = r->env->mono_ms, own;
-	const char *code = NULL;
-
-	if (now < run_deadline(r))
-		return;
-	own = own_limit(r, &code);
-	if (now >= r->first_ms + r->env->limits.total_ms)
-		run_fail_for_good(r, "total_timeout", false,
-		    "%s: the answer took longer than %lld ms",
-		    r->target.upstream->name,
-		    (long long)r->env->limits.total_ms);
-	else if (own >= 0)
-		run_fail(r, code, true, "%s: %s within %lld ms",
-		    r->target.upstream->name,
-		    r->state == RUN_CONNECTING ? "no connection"
-		    : r->state == RUN_WAITING  ? "no answer began"
-					       : "the answer did not go on",
-		    (long long)own);
 	run_turn(r);
 }

@@ -1,7 +1,7 @@
 /*
  * run_internal: a run's private half.
  *
- * Used by: run, run_attempt, run_end.          Thread: the pump's.
+ * Used by: run and its parts.          Thread: the pump's.
  */
 #ifndef WORKER_RUN_INTERNAL_H
 #define WORKER_RUN_INTERNAL_H
@@ -90,10 +90,21 @@ struct run {
 /* A copy, or NULL for an absent or empty text or without memory. */
 char *run_word(struct text t);
 
-/* --- run_attempt.c --- */
+/* Go as far as what has happened allows. */
+void run_turn(struct run *r);
+
+/* --- run_plan.c --- */
 
 /* Read the request's words and find whom to ask. False: the outcome says. */
-bool run_attempt_plan(struct run *r);
+bool run_plan_make(struct run *r);
+
+/* Could what was shown be gone on from at the ${i}-th target? */
+bool run_plan_continues(const struct run *r, size_t i);
+
+/* Choose the target of the next attempt, and when. False: there is none. */
+bool run_plan_next(struct run *r);
+
+/* --- run_attempt.c --- */
 
 /* Make the request for the present target. False: the outcome says why not. */
 bool run_attempt_build(struct run *r, struct dialect_request *ret);
@@ -109,6 +120,11 @@ void run_attempt_settle(struct run *r);
 
 /* The attempt's first content is about to be told. */
 void run_attempt_speaks(struct run *r);
+/* Say that an attempt that had shown something failed, and more follows. */
+void run_attempt_broke_off(
+    struct run *r, const char *code, const char *message);
+/* It has come to its end, with or without content. */
+void run_attempt_finishes(struct run *r);
 /* Content was told: remember what may be gone on from. */
 void run_attempt_told(struct run *r, const struct event *e);
 

@@ -12,13 +12,17 @@
 
 #define MAX_PROMPT_BYTES ((size_t)16 << 20)
 
+static const char *const policies[] = { "fail", "restart", "continue", "auto",
+	NULL };
+
 static const struct option_spec options[] = {
 	{ .name = "model",
 	    .letter = 'm',
 	    .kind = OPTION_STRING,
 	    .arg = "MODEL",
 	    .group = "Question",
-	    .help = "MODEL or UPSTREAM/MODEL; else the server's default" },
+	    .help = "a name that the server knows, UPSTREAM/MODEL, or MODEL of "
+		    "its default upstream; else its default" },
 	{ .name = "system",
 	    .letter = 's',
 	    .kind = OPTION_STRING,
@@ -49,6 +53,14 @@ static const struct option_spec options[] = {
 	    .max = 2,
 	    .group = "Question",
 	    .help = "0 … 2" },
+	{ .name = "on-interrupt",
+	    .kind = OPTION_ENUM,
+	    .arg = "POLICY",
+	    .words = policies,
+	    .group = "Question",
+	    .help = "when the answer breaks off half-way: fail, restart, "
+		    "continue (else fail), auto; else the server's, but into a "
+		    "pipe or a file, which takes nothing back, continue" },
 	{ .name = "detach",
 	    .kind = OPTION_BOOL,
 	    .group = "Reading",
@@ -144,6 +156,17 @@ static void set_text(json_t *body, const char *member, const char *text)
 		json_object_set_new(body, member, json_string(text));
 }
 
+/* Text that went into a pipe cannot be withdrawn. */
+static const char *policy(const struct option_set *o)
+{
+	bool reads = option_bool(o, "follow") && !option_bool(o, "detach");
+
+	if (option_text(o, "on-interrupt"))
+		return option_text(o, "on-interrupt");
+	return reads && !output_json() && !isatty(STDOUT_FILENO) ? "continue"
+								 : NULL;
+}
+
 /* What to ask, as POST /v1/executions takes it. */
 static enum err make_body(
     const struct option_set *o, const char *prompt, char **ret, struct why *why)
@@ -171,6 +194,7 @@ static enum err make_body(
 	}
 	body = json_object();
 	set_text(body, "model", option_text(o, "model"));
+	set_text(body, "on_interrupt", policy(o));
 	set_text(body, "system", system);
 	set_text(body, "prompt", prompt);
 	set_text(body, "prompt_id", id);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { command } from "./command.mjs";
 import { ScriptedUpstream } from "./scripted_upstream.mjs";
 import { Service, checkDense, pause, tempDir, within } from "./service.mjs";
 
@@ -326,6 +327,28 @@ test("an error in mid-stream is never completed, whatever is tried", async () =>
 	assert.equal(answer.status, "failed");
 	assert.equal(answer.metadata.attempts.length, 4);
 	assert.equal(kinds(answer), "text error reset text error reset text error reset text end");
+});
+
+test("spool exec into a pipe is never glued, unless it is told to be", async () => {
+	const env = { SPOOL_URL: service.url, SPOOL_KEY: service.key };
+	const run = command(["exec", "--model", "one/m1", "piped"], { env });
+	const x = await one.nextFor("piped");
+
+	await x.send("half");
+	x.cut();
+	const piped = await run;
+	assert.equal(piped.out.trimEnd(), "half");
+	assert.equal(piped.code, 7, piped.err);
+
+	const told = command(["exec", "--model", "one/m1", "--on-interrupt", "restart", "told"], { env });
+	const y = await one.nextFor("told");
+	await y.send("half ");
+	y.cut();
+	await answerAll(await one.nextFor("told"), "whole");
+	const done = await told;
+	assert.equal(done.code, 0);
+	assert.match(done.out, /whole/);
+	assert.match(done.err, /withdrawn/);
 });
 
 // --- names ---

@@ -609,6 +609,33 @@ static void after_a_reset_what_follows_can_be_gone_on_from(void **state)
 	    strstr(told(w), "3 start"), "3 start c/z|3 text good|3 end|");
 }
 
+static void an_answer_without_a_word_withdraws_half_of_another(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, "a/x", ASK(""));
+	show_and_break(w, TEXT("half"));
+	again(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, DONE);
+	assert_ended(w, EXECUTION_COMPLETED, "");
+	assert_non_null(
+	    strstr(told(w), "2 reset {\"reason\":\"truncated\"}|2 end"));
+}
+
+static void who_goes_on_may_have_nothing_to_add(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, "c/z", ASK(""));
+	show_and_break(w, TEXT("all of it"));
+	again(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, DONE);
+	assert_ended(w, EXECUTION_COMPLETED, "");
+	assert_null(strstr(told(w), "reset"));
+}
+
 static void a_total_deadline_in_mid_stream_is_the_end(void **state)
 {
 	struct world *w = *state;
@@ -919,6 +946,8 @@ int main(void)
 		FACT(to_continue_without_anybody_who_can_is_to_fail),
 		FACT(thoughts_and_calls_cannot_be_gone_on_from),
 		FACT(after_a_reset_what_follows_can_be_gone_on_from),
+		FACT(an_answer_without_a_word_withdraws_half_of_another),
+		FACT(who_goes_on_may_have_nothing_to_add),
 		FACT(a_total_deadline_in_mid_stream_is_the_end),
 		FACT(silence_in_mid_stream_is_an_interruption),
 		FACT(an_answer_in_one_piece_is_attempted_alike),

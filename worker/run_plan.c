@@ -1,0 +1,205 @@
+/* A run's plan: what the request wants, whom to ask first, and whom next. */
+#include "store/base/log.h"
+#include "worker/circuit.h"
+#include "worker/past.h"
+#include "worker/run_internal.h"
+#include "worker/scan.h"
+
+static const char interrupted[] =
+    "spool stopped before the answer was complete";
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint64_t draw(struct run_env *env)
+{
+	uint64_t z = env->random += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+void run_recall(struct run *r, const struct past *past)
+{
+	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
+		-1 };
+	const struct execution *e = r->execution;
+	enum err rc = OK;
+
+	ASSERT(r->state == RUN_QUEUED && !r->recalled);
+	r->recalled = true;
+	r->broke_off = "interrupted";
+	r->shown = past->shown;
+	r->only_text = past->only_text;
+	r->n_chunks = past->n_chunks;
+	if (past->only_text)
+		buf_add(&r->text, past->text.data, past->text.len);
+	/* What it took is lost but for what can be seen of it. */
+	attempts_take(&r->attempts, &none,
+	    estimate_request(e->request, e->request_len),
+	    estimate_tokens(&past->kept));
+	if (e->target != NULL)
+		rc = attempts_add(&r->attempts,
+		    &(struct attempts_item){ .number = e->attempts,
+			.target = e->target,
+			.status = EXECUTION_FAILED,
+			.code = r->broke_off,
+			.message = interrupted,
+			.started_ms = e->started_ms,
+			.duration_ms = -1 });
+	if (rc != OK)
+		r->env->batch->bytes.failed = rc;
+}
+
+/* A member that is a number from 0; ${standard} when it is not there. */
+static int64_t number(
+    const struct scan_value *o, const char *key, int64_t max, int64_t standard)
+{
+	struct scan_value v;
+	int64_t n = 0;
+
+	if (!scan_member(o->s, o->len, key, &v))
+		return standard;
+	for (size_t i = 0; i < v.len && v.s[i] >= '0' && v.s[i] <= '9'; i++)
+		n = n < max ? n * 10 + (v.s[i] - '0') : n;
+	return n < max ? n : max;
+}
+
+/*
+ * What may be done with what a process before left: as the operator says, but
+ * nothing that the request (${said}) does not want.
+ */
+static enum interrupt recovery(const struct run *r, bool said)
+{
+	bool restart = r->env->limits.recover == RUN_RECOVER_RESTART;
+
+	if (said && r->on_interrupt != INTERRUPT_AUTO)
+		return r->on_interrupt;
+	return restart ? INTERRUPT_RESTART : INTERRUPT_AUTO;
+}
+
+static void read_request(struct run *r)
+{
+	const struct execution *e = r->execution;
+	const struct retry_limits *l = &r->env->limits.retry;
+	struct scan_value v;
+	bool said = false;
+
+	r->retry = *l;
+	r->on_interrupt = r->env->limits.on_interrupt;
+	r->streaming_asked = true;
+	if (e->request == NULL)
+		return;
+	if (scan_member(e->request, e->request_len, "retry", &v))
+		r->retry = (struct retry_limits){
+			.attempts = (uint32_t)number(
+			    &v, "attempts", RETRY_MAX_ATTEMPTS, l->attempts),
+			.base_ms = number(
+			    &v, "base_ms", RETRY_MAX_ASKED_MS, l->base_ms),
+			.max_ms =
+			    number(&v, "max_ms", RETRY_MAX_ASKED_MS, l->max_ms),
+		};
+	if (scan_member(e->request, e->request_len, "on_interrupt", &v) &&
+	    v.len > 2)
+		said = interrupt_parse(v.s + 1, v.len - 2, &r->on_interrupt);
+	if (r->recalled)
+		r->on_interrupt = recovery(r, said);
+	if (scan_member(e->request, e->request_len, "stream", &v))
+		r->streaming_asked = v.s[0] != 'f';
+}
+
+/* Will anybody be able to go on from a part of the answer? */
+static bool may_keep_text(const struct run *r)
+{
+	bool takes = false;
+
+	for (size_t i = 0; i < r->route.n; i++)
+		takes |= r->route.at[i].upstream->prefill != PREFILL_NO;
+	return takes && interrupt_continues(r->on_interrupt) &&
+	       prefill_possible(
+		   r->execution->request, r->execution->request_len);
+}
+
+bool run_plan_continues(const struct run *r, size_t i)
+{
+	return r->keeps_text && r->only_text && r->text.len > 0 &&
+	       buf_state(&r->text) == OK &&
+	       r->route.at[i].upstream->prefill != PREFILL_NO;
+}
+
+/* Would asking the ${i}-th target break a promise? */
+static bool may_ask(const struct run *r, size_t i)
+{
+	return !r->shown || run_plan_continues(r, i) ||
+	       interrupt_restarts(r->on_interrupt);
+}
+
+/*
+ * The first target from ${i} on that may be asked and does not rest; when all
+ * rest, the first that may be asked. route.n: none.
+ */
+static size_t choose(const struct run *r, size_t i)
+{
+	size_t first = r->route.n;
+
+	for (; i < r->route.n; i++) {
+		if (!may_ask(r, i))
+			continue;
+		if (circuit_closed(
+			r->route.at[i].upstream->circuit, r->env->mono_ms))
+			return i;
+		if (first == r->route.n)
+			first = i;
+	}
+	return first;
+}
+
+bool run_plan_make(struct run *r)
+{
+	const char *model = r->execution->model;
+	struct why why = { "" };
+
+	if (upstreams_resolve(r->env->upstreams, model == NULL ? "" : model,
+		&r->route, &why) != OK) {
+		run_fail_for_good(r, "bad_request", false, "%s", why.text);
+		return false;
+	}
+	read_request(r);
+	r->keeps_text = may_keep_text(r);
+	r->estimated_input =
+	    estimate_request(r->execution->request, r->execution->request_len);
+	r->at = choose(r, 0);
+	if (r->at == r->route.n) {
+		run_fail_for_good(r, "interrupted", true, "%s", interrupted);
+		return false;
+	}
+	if (r->recalled && r->shown)
+		run_attempt_broke_off(r, r->broke_off, interrupted);
+	return true;
+}
+
+bool run_plan_next(struct run *r)
+{
+	const struct run_outcome *o = &r->outcome;
+	size_t next = choose(r, r->at + 1);
+	struct retry_failure f = { .tries = r->tries,
+		.retryable = o->retryable,
+		.retry_after_ms = o->retry_after_ms,
+		.left_ms =
+		    r->first_ms + r->env->limits.total_ms - r->env->mono_ms,
+		.has_next = next < r->route.n };
+	bool rests =
+	    !circuit_closed(r->target.upstream->circuit, r->env->mono_ms);
+	int64_t wait_ms = 0;
+
+	if (may_ask(r, r->at) && !(rests && f.has_next) &&
+	    retry_wait(&r->retry, &f, draw(r->env), &wait_ms)) {
+		r->due_ms = r->env->mono_ms + wait_ms;
+		return true;
+	}
+	if (!f.has_next)
+		return false;
+	r->at = next;
+	r->tries = 0;
+	r->due_ms = r->env->mono_ms;
+	return true;
+}
