@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { command } from "./command.mjs";
 import { ScriptedUpstream } from "./scripted_upstream.mjs";
-import { Service, checkDense, pause, tempDir, within } from "./service.mjs";
+import { Service, Sim, checkDense, each, pause, tempDir, textOf, within } from "./service.mjs";
 
 // Two upstreams, of which the second goes on from half an answer.
 let one, two, service;
@@ -349,6 +349,35 @@ test("spool exec into a pipe is never glued, unless it is told to be", async () 
 	assert.equal(done.code, 0);
 	assert.match(done.out, /whole/);
 	assert.match(done.err, /withdrawn/);
+});
+
+test("two hundred answers from upstreams of which half break off are whole, every one", async () => {
+	const N = 200;
+	const sims = await Promise.all(["cut", "error", "status"].map((fault, i) => Sim.start(["--rate", "0",
+		"--first-ms", "0", "--fault", fault, "--fault-share", "0.5", "--seed", `${i + 1}`, "--after", "4"])));
+	const dir = tempDir();
+	const file = path.join(dir, "spool.ini");
+
+	writeFileSync(file, sims.map((s, i) => `[upstream s${i}]\nbase_url = ${s.url}\nmodel = sim\n`).join("") +
+		"[model any]\ntargets = s0, s1, s2\n" +
+		"[retry]\nattempts = 8\nbase = 1ms\ncircuit_failures = 3\ncircuit_cooldown = 20ms\n");
+	const other = await Service.start({ dir, args: ["--config", file] });
+	const seen = { once: 0, again: 0, reset: 0 };
+
+	await each(N, 20, async (i) => {
+		const answer = await ended(await other.execute({ prompt: `number ${i}`, model: "any" }), other);
+		const last = answer.chunks.findLastIndex((c) => c.metadata.kind === "reset");
+
+		assert.equal(answer.status, "completed");
+		assert.match(textOf(answer.chunks.slice(last + 1)), new RegExp(`^This is a simulated answer:.*“number ${i}”\\.`, "s"));
+		assert.equal(textOf(answer.chunks.slice(last + 1)).match(/This is a/g).length, 1, "never glued");
+		assert.equal(answer.metadata.attempts.length, answer.page.attempt);
+		seen[answer.page.attempt === 1 ? "once" : "again"]++;
+		seen.reset += last >= 0;
+	});
+	assert.ok(seen.once > 0 && seen.again > 0 && seen.reset > 0, JSON.stringify(seen));
+	await other.stop();
+	await Promise.all(sims.map((s) => s.stop()));
 });
 
 // --- names ---
