@@ -820,6 +820,149 @@ static void a_settled_answers_tokens_are_estimated(void **state)
 	close(fd);
 }
 
+#define REFUSAL                                                  \
+	"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: " \
+	"close\r\n%s\r\n"
+
+/* Take a request and refuse it, with ${more} in the head. */
+static void refuse(struct world *w, const char *more)
+{
+	char request[8192], head[256];
+	int fd = script_accept(&w->upstream);
+
+	script_hear(fd, request, sizeof(request));
+	snprintf(head, sizeof(head), REFUSAL, more);
+	script_say(fd, head);
+	close(fd);
+}
+
+static void a_refused_one_is_asked_again(void **state)
+{
+	struct world *w = *state;
+	struct id id;
+	int fd;
+
+	w->options.retry_attempts = 3;
+	w->options.retry_base_ms = 1;
+	start(w);
+	id = submitted(w, "m");
+	refuse(w, "");
+	refuse(w, "Retry-After-Ms: 20\r\n");
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT("Hello") SCRIPT_DONE);
+	assert_result(w, &id, EXECUTION_COMPLETED, "Hello",
+	    "\"attempts\":[{\"attempt\":1,\"target\":\"up/m\"");
+	close(fd);
+}
+
+static void a_cancel_does_not_wait_for_the_next_attempt(void **state)
+{
+	struct world *w = *state;
+	struct id id;
+
+	w->options.retry_attempts = 2;
+	start(w);
+	id = submitted(w, "m");
+	refuse(w, "Retry-After: 50\r\n");
+	assert_int_equal(worker_cancel(w->worker, &id), OK);
+	assert_result(w, &id, EXECUTION_CANCELLED, "", CODE("cancelled"));
+}
+
+static void half_an_answer_is_begun_again_or_gone_on_with(void **state)
+{
+	static const char *const policies[] = { "restart", "continue" };
+	static const char *const text[] = { "halfwhole", "half an answer" };
+	static const char *const second[] = { "whole", " an answer" };
+	struct world *w = *state;
+	char request[8192], frame[256];
+	struct id id;
+	int fd;
+
+	w->list[0].prefill = "yes";
+	w->options.retry_attempts = 2;
+	w->options.retry_base_ms = 1;
+	for (int i = 0; i < 2; i++) {
+		w->options.on_interrupt = policies[i];
+		start(w);
+		id = submitted(w, "m");
+		fd = script_stream(&w->upstream);
+		script_chunk(fd, SCRIPT_TEXT("half"));
+		await(w, &id, 1);
+		close(fd);
+		fd = script_accept(&w->upstream);
+		script_hear(fd, request, sizeof(request));
+		assert_int_equal(
+		    strstr(request, "{\"role\":\"assistant\",\"content\":"
+				    "\"half\"}") != NULL,
+		    i);
+		script_say(fd, SCRIPT_HEAD);
+		snprintf(frame, sizeof(frame), SCRIPT_TEXT("%s") SCRIPT_DONE,
+		    second[i]);
+		script_chunk(fd, frame);
+		assert_result(
+		    w, &id, EXECUTION_COMPLETED, text[i], "\"attempt\":2");
+		close(fd);
+		worker_stop(w->worker, 0);
+		w->worker = NULL;
+	}
+}
+
+static void what_is_to_be_recovered_is_left_by_a_stop_and_run_on(void **state)
+{
+	struct world *w = *state;
+	struct execution *e;
+	struct tail_head head;
+	struct id id;
+	int fd;
+
+	w->list[0].prefill = "yes";
+	w->options.recover = "continue";
+	start(w);
+	id = submitted(w, "m");
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT("half"));
+	await(w, &id, 1);
+	worker_stop(w->worker, 0);
+	close(fd);
+	assert_int_equal(tail_head(w->store, &id, NULL, &head), OK);
+	assert_int_equal(head.status, EXECUTION_STREAMING);
+	assert_int_equal(head.total, 1);
+	start(w);
+	/* As store_unfinished() would give it. */
+	e = execution_new();
+	e->id = id;
+	e->status = EXECUTION_STREAMING;
+	e->attempts = 1;
+	e->model = strdup("m");
+	e->target = strdup("up/m");
+	assert_false(worker_recovers(w->worker, e));
+	e->request = strdup(HELLO);
+	e->request_len = strlen(HELLO);
+	assert_true(worker_recovers(w->worker, e));
+	assert_int_equal(worker_submit(w->worker, &e), OK);
+	fd = script_stream(&w->upstream);
+	script_chunk(fd, SCRIPT_TEXT(" an answer") SCRIPT_DONE);
+	assert_result(w, &id, EXECUTION_COMPLETED, "half an answer",
+	    "\"error_code\":\"interrupted\"");
+	close(fd);
+}
+
+static void words_that_are_no_policy_are_refused(void **state)
+{
+	struct world *w = *state;
+	struct why why = { "" };
+
+	w->options.on_interrupt = "retry";
+	assert_int_equal(
+	    worker_start(&w->options, &w->worker, &why), ERR_INPUT);
+	assert_non_null(strstr(why.text, "restart"));
+	w->options.on_interrupt = NULL;
+	w->options.recover = "auto";
+	assert_int_equal(
+	    worker_start(&w->options, &w->worker, &why), ERR_INPUT);
+	assert_non_null(strstr(why.text, "recover"));
+}
+
 /* What is told of a call at its end must fit a chunk, or it would be lost. */
 static void a_call_that_fits_no_chunk_is_a_failure(void **state)
 {
@@ -959,6 +1102,11 @@ int main(void)
 		FACT(nothing_begins_while_it_stops),
 		FACT(an_interrupted_execution_is_settled),
 		FACT(a_settled_answers_tokens_are_estimated),
+		FACT(a_refused_one_is_asked_again),
+		FACT(a_cancel_does_not_wait_for_the_next_attempt),
+		FACT(half_an_answer_is_begun_again_or_gone_on_with),
+		FACT(what_is_to_be_recovered_is_left_by_a_stop_and_run_on),
+		FACT(words_that_are_no_policy_are_refused),
 		FACT(a_call_that_fits_no_chunk_is_a_failure),
 		FACT(an_endless_head_is_cut_at_its_cap),
 		FACT(endless_interim_heads_are_cut_too),
