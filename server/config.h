@@ -41,7 +41,7 @@ struct config_upstream {
 	char *base_url; /* without a slash at the end */
 	char *key;	/* NULL: none; wiped when freed */
 	char *model;	/* NULL: the caller names one */
-	char *prefill;	/* "no", "yes", "vllm"; NULL: "no" */
+	char *prefill;	/* "no", "yes", "trimmed", "vllm"; NULL: "no" */
 	bool is_openai;
 	bool any_model, any_model_said;
 	char where[512]; /* where it was defined, in words */

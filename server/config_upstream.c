@@ -116,14 +116,27 @@ static bool is_host(const char *host, const char *name)
 	return strncmp(host, name, len) == 0 && strchr(":/", host[len]);
 }
 
-static enum err check_prefill(const struct config_upstream *u, struct why *why)
+static enum err check_prefill(struct config_upstream *u, struct why *why)
 {
-	const char *p = u->prefill;
+	static const char *const words[] = { "no", "yes", "trimmed", "vllm" };
+	bool known = !u->prefill;
 
-	if (!p || !strcmp(p, "no") || !strcmp(p, "yes") || !strcmp(p, "vllm"))
-		return OK;
-	err_why(why, "prefill of upstream %s must be no, yes or vllm", u->name);
-	return ERR_INPUT;
+	for (size_t i = 0; !known && i < N(words); i++)
+		known = strcmp(u->prefill, words[i]) == 0;
+	if (!known) {
+		err_why(why,
+		    "prefill of upstream %s must be no, yes, trimmed or vllm",
+		    u->name);
+		return ERR_INPUT;
+	}
+	/* Anthropic refuses one that ends in blanks. */
+	if (u->prefill && strcmp(u->prefill, "yes") == 0 &&
+	    strcmp(u->dialect, "anthropic") == 0) {
+		free(u->prefill);
+		u->prefill = strdup("trimmed");
+		return u->prefill ? OK : ERR_NOMEM;
+	}
+	return OK;
 }
 
 static enum err check_url(struct config_upstream *u, struct why *why)

@@ -14,6 +14,7 @@ bool prefill_parse(const char *name, enum prefill *ret)
 	static const char *const names[] = {
 		[PREFILL_NO] = "no",
 		[PREFILL_YES] = "yes",
+		[PREFILL_TRIMMED] = "trimmed",
 		[PREFILL_VLLM] = "vllm",
 	};
 
@@ -59,13 +60,23 @@ static int64_t number(const struct scan_value *v)
 	return n;
 }
 
+size_t prefill_len(enum prefill how, const struct buf *text)
+{
+	size_t len = text->len;
+
+	while (how == PREFILL_TRIMMED && len > 0 &&
+	       memchr(" \t\r\n", text->data[len - 1], 4) != NULL)
+		len--;
+	return len;
+}
+
 /* The messages and, behind them, the partial answer. */
 static void messages(
-    struct buf *b, const struct scan_value *v, const struct buf *text)
+    struct buf *b, const struct scan_value *v, const char *text, size_t len)
 {
 	buf_add(b, v->s, v->len - 1);
 	buf_puts(b, ",{\"role\":\"assistant\",\"content\":\"");
-	jsonout_escape(b, text->data, text->len);
+	jsonout_escape(b, text, len);
 	buf_puts(b, "\"}]");
 }
 
@@ -93,7 +104,7 @@ void prefill_write(struct buf *b, enum prefill how, const char *request,
 		buf_puts(b, "\":");
 		first = false;
 		if (is(&key, "messages") && v.len >= 2) {
-			messages(b, &v, text);
+			messages(b, &v, text->data, prefill_len(how, text));
 		} else if (is(&key, "max_output_tokens")) {
 			left = number(&v) - tokens;
 			buf_printf(b, "%lld", (long long)(left > 0 ? left : 1));

@@ -18,12 +18,14 @@
 
 /* How an upstream takes it. */
 enum prefill {
-	PREFILL_NO,   /* it would begin a new turn */
-	PREFILL_YES,  /* a last message of the assistant's is gone on from */
-	PREFILL_VLLM, /* the same, and two members that say so */
+	PREFILL_NO,  /* it would begin a new turn */
+	PREFILL_YES, /* a last message of the assistant's is gone on from */
+	/* The same, but it must not end in blanks (Anthropic). */
+	PREFILL_TRIMMED,
+	PREFILL_VLLM, /* as yes, and two members that say so */
 };
 
-/* "no", "yes", "vllm"; false for anything else. */
+/* "no", "yes", "trimmed", "vllm"; false for anything else. */
 bool prefill_parse(const char *name, enum prefill *ret);
 
 /* More text is not sent along. */
@@ -31,6 +33,12 @@ bool prefill_parse(const char *name, enum prefill *ret);
 
 /* Could ${request} (store/request.h) be gone on from at all? */
 bool prefill_possible(const char *request, size_t len);
+
+/*
+ * How much of ${text} is sent. What is left of it are blanks, with which the
+ * upstream may begin again: whoever shows what comes leaves those out.
+ */
+size_t prefill_len(enum prefill how, const struct buf *text);
 
 /*
  * Append ${request}, changed so that it goes on from ${text}, of about

@@ -279,6 +279,16 @@ static void on_finish(struct run *r, const struct event *e)
 	run_complete(r, e->reason, e->native);
 }
 
+/* Text, but for what an earlier attempt has shown of it. */
+static void on_text(struct run *r, const struct event *e)
+{
+	struct event rest = *e;
+
+	run_attempt_skip(r, &rest.text);
+	if (rest.text.len > 0)
+		note_content(r, &rest);
+}
+
 static void on_event(void *arg, const struct event *e)
 {
 	struct run *r = arg;
@@ -289,7 +299,9 @@ static void on_event(void *arg, const struct event *e)
 	r->env->counts.events++;
 	if (e->kind != EVENT_PING && r->state == RUN_STREAMING)
 		r->since_ms = r->env->mono_ms;
-	if (delta_is_content(e->kind))
+	if (e->kind == EVENT_TEXT)
+		on_text(r, e);
+	else if (delta_is_content(e->kind))
 		note_content(r, e);
 	else if (e->kind == EVENT_START)
 		note_start(r, e);

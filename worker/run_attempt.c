@@ -50,6 +50,7 @@ static enum err build(
 	struct buf longer;
 	enum err rc;
 
+	r->repeats_from = r->text.len;
 	if (!r->shown || !run_plan_continues(r, r->at))
 		return dialect_build(
 		    u->dialect, request, e->request_len, &t, ret, why);
@@ -57,6 +58,7 @@ static enum err build(
 	buf_init(&longer, DIALECT_MAX_BODY_BYTES);
 	prefill_write(&longer, u->prefill, request, e->request_len, &r->text,
 	    estimate_tokens(&kept));
+	r->repeats_from = prefill_len(u->prefill, &r->text);
 	rc = buf_state(&longer);
 	if (rc == OK)
 		rc = dialect_build(
@@ -86,6 +88,7 @@ bool run_attempt_build(struct run *r, struct dialect_request *ret)
 	r->warnings = buf_detach(&ret->warnings, NULL);
 	/* In the half-open state this one is the probe. */
 	(void)circuit_pass(r->target.upstream->circuit, r->env->mono_ms);
+	r->repeats_to = r->text.len;
 	r->must_reset = r->shown && !run_plan_continues(r, r->at);
 	r->attempt++;
 	r->begun = true;
@@ -121,6 +124,19 @@ void run_attempt_speaks(struct run *r)
 	if (circuit_good(r->target.upstream->circuit))
 		log_info("run", "upstream is well again", "upstream=%s",
 		    r->target.upstream->name);
+}
+
+void run_attempt_skip(struct run *r, struct text *t)
+{
+	while (r->repeats_from < r->repeats_to && t->len > 0) {
+		if (*t->s != r->text.data[r->repeats_from]) {
+			r->repeats_from = r->repeats_to;
+			return;
+		}
+		r->repeats_from++;
+		t->s++;
+		t->len--;
+	}
 }
 
 void run_attempt_finishes(struct run *r)

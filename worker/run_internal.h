@@ -59,7 +59,12 @@ struct run {
 	uint32_t attempt; /* from 1 once begun */
 	/* What happened, for run_turn() to act upon. */
 	bool begun, connected, has_content, paused;
-	bool unsettled;	      /* it is not in the record yet */
+	bool unsettled; /* it is not in the record yet */
+	/*
+	 * Blanks that were shown but not sent along: [from, to) of text.
+	 * What comes may begin with them again.
+	 */
+	size_t repeats_from, repeats_to;
 	bool must_reset;      /* its first content withdraws what was shown */
 	bool streaming_asked; /* a stream was asked for */
 	struct decoder *decoder;
@@ -118,6 +123,8 @@ bool run_attempt_again(struct run *r);
 /* Put the attempt and what it took on record, once. */
 void run_attempt_settle(struct run *r);
 
+/* Leave out of its text what was shown already. */
+void run_attempt_skip(struct run *r, struct text *t);
 /* The attempt's first content is about to be told. */
 void run_attempt_speaks(struct run *r);
 /* Say that an attempt that had shown something failed, and more follows. */

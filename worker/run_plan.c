@@ -121,9 +121,10 @@ static bool may_keep_text(const struct run *r)
 
 bool run_plan_continues(const struct run *r, size_t i)
 {
-	return r->keeps_text && r->only_text && r->text.len > 0 &&
-	       buf_state(&r->text) == OK &&
-	       r->route.at[i].upstream->prefill != PREFILL_NO;
+	enum prefill how = r->route.at[i].upstream->prefill;
+
+	return how != PREFILL_NO && r->keeps_text && r->only_text &&
+	       buf_state(&r->text) == OK && prefill_len(how, &r->text) > 0;
 }
 
 /* Would asking the ${i}-th target break a promise? */

@@ -97,7 +97,7 @@ static const char *fault(
 	if (in->model != NULL && in->model[0] == '\0')
 		return "its default model is empty";
 	if (in->prefill != NULL && !prefill_parse(in->prefill, &how))
-		return "prefill must be no, yes or vllm";
+		return "prefill must be no, yes, trimmed or vllm";
 	return NULL;
 }
 

@@ -40,7 +40,8 @@ struct worker_upstream {
 	bool any_model;
 	/*
 	 * Does it go on from a last message of the assistant's? "no", "yes",
-	 * "vllm" (yes, with vLLM's members for it). NULL: "no".
+	 * "trimmed" (unless that ends in blanks), "vllm" (yes, with vLLM's
+	 * members for it). NULL: "no".
 	 */
 	const char *prefill;
 };

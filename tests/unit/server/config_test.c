@@ -412,11 +412,23 @@ static void a_default_model_may_be_an_upstreams(void **state)
 	    OK);
 }
 
-static void prefill_has_three_words(void **state)
+static void prefill_has_four_words(void **state)
 {
 	refused(*state,
 	    "[upstream a]\nbase_url = http://x/v1\nprefill = maybe\n",
-	    "must be no, yes or vllm");
+	    "must be no, yes, trimmed or vllm");
+}
+
+static void anthropics_prefill_is_trimmed(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f,
+			     "[upstream a]\nbase_url = http://x/v1\n"
+			     "dialect = anthropic\nprefill = yes\n",
+			     NULL, NULL),
+	    OK);
+	assert_string_equal(f->config.upstreams[0].prefill, "trimmed");
 }
 
 static void openrouters_models_may_be_called_anything(void **state)
@@ -735,7 +747,8 @@ int main(void)
 		TEST(a_model_name_has_no_slash),
 		TEST(an_unknown_default_model_is_told),
 		TEST(a_default_model_may_be_an_upstreams),
-		TEST(prefill_has_three_words),
+		TEST(prefill_has_four_words),
+		TEST(anthropics_prefill_is_trimmed),
 		TEST(openrouters_models_may_be_called_anything),
 		TEST(without_keys_only_loopback_is_listened_on),
 		TEST(a_name_that_looks_like_loopback_is_not),

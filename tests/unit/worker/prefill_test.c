@@ -96,13 +96,33 @@ static void only_plain_questions_can_be_gone_on_from(void **state)
 	assert_false(prefill_possible(NULL, 0));
 }
 
-static void its_words_are_three(void **state)
+static void who_wants_no_blanks_at_the_end_gets_none(void **state)
+{
+	struct buf t;
+
+	(void)state;
+	assert_non_null(strstr(
+	    written(PREFILL_TRIMMED, "{\"messages\":[" USER "]}", "a b \n", 1),
+	    "\"content\":\"a b\"}"));
+	assert_non_null(strstr(
+	    written(PREFILL_YES, "{\"messages\":[" USER "]}", "a b \n", 1),
+	    "\"content\":\"a b \\n\"}"));
+	buf_init(&t, 100);
+	assert_int_equal(prefill_len(PREFILL_TRIMMED, &t), 0);
+	buf_puts(&t, " \t\r\n");
+	assert_int_equal(prefill_len(PREFILL_TRIMMED, &t), 0);
+	assert_int_equal(prefill_len(PREFILL_YES, &t), 4);
+	buf_fini(&t);
+}
+
+static void its_words_are_four(void **state)
 {
 	enum prefill p = PREFILL_NO;
 
 	(void)state;
 	assert_true(prefill_parse("vllm", &p));
 	assert_int_equal(p, PREFILL_VLLM);
+	assert_true(prefill_parse("trimmed", &p));
 	assert_true(prefill_parse("yes", &p));
 	assert_true(prefill_parse("no", &p));
 	assert_int_equal(p, PREFILL_NO);
@@ -116,7 +136,8 @@ int main(void)
 		cmocka_unit_test(what_may_still_come_is_what_is_left),
 		cmocka_unit_test(vllm_is_told_so_beside_what_else_it_is_told),
 		cmocka_unit_test(only_plain_questions_can_be_gone_on_from),
-		cmocka_unit_test(its_words_are_three),
+		cmocka_unit_test(who_wants_no_blanks_at_the_end_gets_none),
+		cmocka_unit_test(its_words_are_four),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

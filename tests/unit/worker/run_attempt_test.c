@@ -33,7 +33,7 @@ struct world {
 	struct dialect_request request;
 };
 
-/* Three upstreams, a chain of them called chat, a pair called pair. */
+/* Four upstreams, a chain of them called chat, a pair called pair. */
 static int set_up(void **state)
 {
 	static const char *const chat[] = { "a/x", "b/y", "c/z" };
@@ -50,6 +50,10 @@ static int set_up(void **state)
 		    .dialect = "openai",
 		    .base_url = "http://127.0.0.1:3/v1",
 		    .prefill = "yes" },
+		{ .name = "d",
+		    .dialect = "openai",
+		    .base_url = "http://127.0.0.1:4/v1",
+		    .prefill = "trimmed" },
 	};
 	static const struct worker_model models[] = { { "chat", chat, 3 },
 		{ "pair", pair, 2 } };
@@ -57,7 +61,7 @@ static int set_up(void **state)
 
 	assert_int_equal(
 	    upstreams_new(&(struct worker_options){ .upstreams = list,
-			      .n_upstreams = 3,
+			      .n_upstreams = 4,
 			      .models = models,
 			      .n_models = 2,
 			      .circuit_failures = 3,
@@ -531,6 +535,40 @@ static void who_takes_it_goes_on_from_what_was_shown(void **state)
 	assert_non_null(strstr(told(w), "|2 text  two|2 end|"));
 }
 
+/* Blanks that were not sent along come again, or do not: shown once. */
+static void blanks_where_it_broke_off_are_shown_once(void **state)
+{
+	static const struct {
+		const char *first, *then, *want;
+	} cases[] = {
+		{ TEXT("one \\n"), TEXT(" \\ntwo"), "two" },
+		{ TEXT("one \\n"), TEXT("two"), "two" },
+		{ TEXT("one \\n"), TEXT(" two"), "two" },
+		{ TEXT("one \\n"), TEXT(" ") TEXT("\\n") TEXT("two"), "two" },
+		{ TEXT("one "), TEXT("  two"), " two" },
+		{ TEXT("one"), TEXT(" two"), " two" },
+	};
+	struct world *w = *state;
+	char want[100];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		batch_fini(&w->batch);
+		batch_init(&w->batch, 1 << 20);
+		begin(w, "d/z", ASK(",\"on_interrupt\":\"continue\""));
+		show_and_break(w, cases[i].first);
+		again(w);
+		assert_true(
+		    sent(w, "{\"role\":\"assistant\",\"content\":\"one\"}]"));
+		answer_with(w, 200, "text/event-stream");
+		feed(w, cases[i].then);
+		feed(w, DONE);
+		snprintf(want, sizeof(want), "|2 start d/z|2 text %s|2 end|",
+		    cases[i].want);
+		if (strstr(told(w), want) == NULL)
+			fail_msg("case %zu: %s", i, told(w));
+	}
+}
+
 static void going_on_adds_up_over_attempts(void **state)
 {
 	struct world *w = *state;
@@ -941,6 +979,7 @@ int main(void)
 		FACT(what_was_shown_stays_when_nobody_can_do_better),
 		FACT(a_policy_of_fail_fails),
 		FACT(who_takes_it_goes_on_from_what_was_shown),
+		FACT(blanks_where_it_broke_off_are_shown_once),
 		FACT(going_on_adds_up_over_attempts),
 		FACT(to_continue_passes_by_who_cannot),
 		FACT(to_continue_without_anybody_who_can_is_to_fail),
