@@ -150,6 +150,23 @@ static enum err take_kind(
 }
 
 /*
+ * Behind the kind a later attempt's chunks say their attempt, which is told by
+ * chunk_attempts, too: it was not stored with the rest.
+ */
+static void pass_attempt(struct jsonscan *s)
+{
+	struct jsonscan ahead = *s;
+	struct jsonscan_slice name, value;
+	int64_t number;
+
+	if (jsonscan_member(&ahead, &name) == OK &&
+	    jsonscan_is(name, "attempt") &&
+	    jsonscan_value(&ahead, &value) == OK &&
+	    jsonscan_int(value, &number) == OK)
+		*s = ahead;
+}
+
+/*
  * {"kind":"text", …}: what follows the kind is what was stored. Put elsewhere,
  * the kind is taken out.
  */
@@ -179,6 +196,8 @@ static enum err take_meta(
 			if (rc != OK)
 				return rc;
 			found = true;
+			if (c->attempt > 1)
+				pass_attempt(&s);
 			if (!first || *s.at != ',')
 				continue;
 			buf_add(&r->meta, s.at + 1,

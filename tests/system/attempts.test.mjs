@@ -209,6 +209,30 @@ test("a restart is announced by a reset, and what comes after it is the answer",
 	assert.ok(answer.metadata.usage.total_tokens > 18);
 });
 
+test("several attempts are exported and imported as they were", async () => {
+	const id = await service.execute({ prompt: "travels", model: "one/m1" });
+	const x = await one.nextFor("travels");
+
+	await x.send("old");
+	await service.reach(id, 1);
+	x.cut();
+	await answerAll(await one.nextFor("travels"), "new");
+	await ended(id);
+
+	const find = (text) => text.split("\n").find((l) => l.includes(id));
+	const line = find((await service.ask("/v1/executions/export")).text);
+	const other = await serve();
+	const file = path.join(tempDir(), "one.ndjson");
+
+	writeFileSync(file, `${line}\n`);
+	const { code, err } = await command(["import", file],
+		{ env: { SPOOL_URL: other.url, SPOOL_KEY: other.key } });
+	assert.equal(code, 0, err);
+	assert.equal(find((await other.ask("/v1/executions/export")).text), line);
+	assert.deepEqual((await other.page(id)).chunks, (await service.page(id)).chunks);
+	await other.stop();
+});
+
 test("what was shown stays when no later attempt speaks", async () => {
 	const id = await service.execute({ prompt: "stays", model: "one/m1" });
 	const x = await one.nextFor("stays");
