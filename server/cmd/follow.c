@@ -115,6 +115,27 @@ static void add_count(const json_t *usage, const char *member,
 		    (long long)json_integer_value(n), words);
 }
 
+/* What was not sent to the model as it was asked. */
+static void print_warnings(const json_t *warnings)
+{
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach(warnings, i, w)
+	{
+		const char *field = client_member(w, "field");
+		const char *message = client_member(w, "message");
+
+		output_style(stderr, OUTPUT_DIM);
+		fprintf(stderr, "warning: ");
+		output_text(stderr, field, strlen(field));
+		fprintf(stderr, ": ");
+		output_text(stderr, message, strlen(message));
+		output_style(stderr, OUTPUT_PLAIN);
+		fputc('\n', stderr);
+	}
+}
+
 /* One line about the end, and what the program says to its caller. */
 static enum cmd_exit print_end(struct following *f, const json_t *page)
 {
@@ -138,6 +159,7 @@ static enum cmd_exit print_end(struct following *f, const json_t *page)
 		if (!f->ends_line)
 			putchar('\n');
 		fflush(stdout);
+		print_warnings(json_object_get(meta, "warnings"));
 		add_count(
 		    usage, "input_tokens", "tokens in", counts, sizeof(counts));
 		add_count(

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { command } from "./command.mjs";
-import { Service, Sim, checkDense, tempDir } from "./service.mjs";
+import { Service, Sim, ask, checkDense, tempDir } from "./service.mjs";
 
 const DIALECTS = ["openai", "ollama", "gemini", "anthropic"];
 const KEY = "key-of-the-upstream";
@@ -194,12 +194,60 @@ for (const d of DIALECTS) {
 	});
 }
 
+// How each is spoken to without spool: question, list of models, header, error's message.
+const RAW = {
+	openai: { chat: "/v1/chat/completions", models: "/v1/models", key: { Authorization: `Bearer ${KEY}` },
+		ids: (m) => m.data.map((x) => x.id), message: (e) => e.error.message,
+		bad: { model: "sim", messages: [] } },
+	ollama: { chat: "/api/chat", models: "/api/tags", key: { Authorization: `Bearer ${KEY}` },
+		ids: (m) => m.models.map((x) => x.model), message: (e) => e.error,
+		bad: { model: "sim", messages: [{ role: "user", content: ["no text"] }] } },
+	gemini: { chat: "/v1beta/models/sim:generateContent", models: "/v1beta/models", key: { "x-goog-api-key": KEY },
+		ids: (m) => m.models.map((x) => x.displayName), message: (e) => e.error.message,
+		bad: { contents: [{ role: "assistant", parts: [{ text: "no such role" }] }] } },
+	anthropic: { chat: "/v1/messages", models: "/v1/models", key: { "x-api-key": KEY },
+		ids: (m) => m.data.map((x) => x.id), message: (e) => e.error.message,
+		bad: { model: "sim", messages: [{ role: "user", content: "no max_tokens" }] } },
+};
+
+for (const [d, raw] of Object.entries(RAW))
+	test(`the simulation of ${d} lists its models and refuses in that dialect`, async () => {
+		const { origin } = sims[d];
+		const list = await ask(origin + raw.models, { headers: raw.key });
+
+		assert.equal(list.status, 200);
+		assert.ok(raw.ids(list.json).includes("sim-cut"));
+		for (const [status, route, options] of [
+			[401, raw.models, {}],
+			[401, raw.chat, { body: raw.bad }],
+			[404, "/nowhere", { headers: raw.key }],
+			[405, raw.chat, { headers: raw.key }],
+			[400, raw.chat, { headers: raw.key, body: raw.bad }],
+			[400, raw.chat, { headers: raw.key, body: "not JSON" }]]) {
+			const no = await ask(origin + route, options);
+
+			assert.equal(no.status, status, `${route}: ${no.text}`);
+			assert.equal(typeof raw.message(no.json), "string");
+			assert.ok(raw.message(no.json).length > 0);
+		}
+	});
+
 test("what only tunes an answer is left out, and said", async () => {
 	const a = await answer("anthropic", "sim", { seed: 7, max_output_tokens: 5 });
 
 	assert.equal(a.status, "completed");
 	assert.deepEqual(a.metadata.warnings.map((w) => w.field), ["seed"]);
 	assert.equal((await answer("gemini", "sim", { seed: 7 })).metadata.warnings, undefined);
+});
+
+test("the command line says what was left out, beside the answer", async () => {
+	const { code, out, err } = await command(["exec", "--model", "anthropic/sim", "hi"],
+		{ env: { SPOOL_URL: service.url, SPOOL_KEY: service.key } });
+
+	assert.equal(code, 0, err);
+	assert.match(out, /^This is a/);
+	assert.doesNotMatch(out, /warning/);
+	assert.match(err, /^warning: max_output_tokens: .*8192/m);
 });
 
 test("what would change it is refused before anything is sent", async () => {
