@@ -49,6 +49,7 @@ struct sqlite_db {
 
 	/* Frames in the WAL, and how many were copied back already. */
 	int wal_frames, wal_copied;
+	int wal_tidied; /* frames when tidy() looked last */
 
 	void *unzip; /* ZSTD_DCtx, made when first needed */
 };

@@ -11,6 +11,8 @@
 #define COPY_FRAMES ((4 << 20) / FRAME_BYTES)
 #define INSIST_MS 100
 #define RESTART_FRAMES ((32 << 20) / FRAME_BYTES)
+/* A longer one is given back when nothing was written since the last look. */
+#define REST_BYTES ((uint64_t)4 << 20)
 
 /* Give pages back when this many are free, and a quarter of the file is. */
 #define FREE_PAGES 1024
@@ -53,10 +55,13 @@ static enum err vacuum_some(struct sqlite_db *d)
 enum err sqlite_tidy(struct engine_db *db)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
-	bool insist = d->wal_frames >= RESTART_FRAMES;
+	bool rest =
+	    d->wal_frames == d->wal_tidied && sqlite_wal_bytes(d) > REST_BYTES;
+	bool insist = rest || d->wal_frames >= RESTART_FRAMES;
 	int in_log = 0, copied = 0, code;
 
-	if (d->wal_frames - d->wal_copied < COPY_FRAMES)
+	d->wal_tidied = d->wal_frames;
+	if (!rest && d->wal_frames - d->wal_copied < COPY_FRAMES)
 		return OK;
 	/*
 	 * PASSIVE waits for nobody. TRUNCATE waits for readers, who hold a
@@ -73,7 +78,7 @@ enum err sqlite_tidy(struct engine_db *db)
 	if (copied >= 0)
 		d->wal_copied = copied;
 	if (in_log >= 0)
-		d->wal_frames = in_log;
+		d->wal_frames = d->wal_tidied = in_log;
 	return vacuum_some(d);
 }
 

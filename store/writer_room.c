@@ -17,6 +17,8 @@
 #define LOOK_MS 1000
 #define RESERVE_BYTES ((uint64_t)128 << 20) /* twice what a WAL may be */
 #define RESERVE_MAX_BYTES ((uint64_t)1 << 30)
+/* A longer log of changes is looked at while nothing is written, too. */
+#define WAL_REST_BYTES ((uint64_t)4 << 20)
 /* What workers may have posted (16 MiB), its rows, and the ends of all. */
 #define ASIDE_BYTES ((uint64_t)32 << 20)
 /* After the workers' patience: their ends are in the queue by then. */
@@ -72,6 +74,9 @@ void writer_room_look(struct writer *w)
 		    "free_bytes=%llu reserve_bytes=%llu",
 		    (unsigned long long)left, (unsigned long long)want);
 	atomic_store(&store->low, low);
+	if (atomic_load(&store->wal_bytes) > WAL_REST_BYTES &&
+	    w->untidy_bytes == 0)
+		w->untidy_bytes = 1; /* tidied when there is nothing else */
 	/* At open it would cost a start what nobody needs yet. */
 	if (!low && !first && atomic_load(&store->full_ms) == 0)
 		set_aside(w, left, disk);

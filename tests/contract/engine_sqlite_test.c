@@ -611,6 +611,23 @@ static void a_full_disk_fails_the_commit_and_nothing_else(void **state)
 	stored(f, 1000); /* there is room again */
 }
 
+static void a_long_log_of_changes_is_given_back_at_rest(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_stats stats;
+
+	open_store(f);
+	stored(f, 200000);
+	eng()->stats(f->w, &stats);
+	assert_true(stats.wal_bytes > (uint64_t)4 << 20);
+	/* One look while it grows, one when nothing was written since. */
+	assert_ok(eng()->tidy(f->w));
+	assert_ok(eng()->tidy(f->w));
+	eng()->stats(f->w, &stats);
+	assert_true(stats.wal_bytes <= (uint64_t)4 << 20);
+	stored(f, 10);
+}
+
 static enum err page_of(struct fixture *f, const struct execution *e)
 {
 	struct page_query q = { 0, 10, 1000 };
@@ -742,6 +759,7 @@ int main(void)
 		T(two_names_of_one_file_meet_at_one_lock),
 		T(a_killed_writer_loses_nothing_it_committed),
 		T(a_full_disk_fails_the_commit_and_nothing_else),
+		T(a_long_log_of_changes_is_given_back_at_rest),
 		T(damaged_rows_are_corruption_not_a_crash),
 		T(a_page_of_noise_in_the_file_is_corruption),
 		T(free_pages_are_given_back),
