@@ -151,9 +151,35 @@ struct engine {
 	/* Close any kind; NULL is nothing. */
 	void (*close)(struct engine_db *db);
 
+	/*
+	 * --- nodes; outside a transaction ---
+	 * A process that has joined is a node. What it inserts or takes carries
+	 * its number and epoch. When another has taken over what it had, its
+	 * epoch is not the node's any more, and nothing that it writes is
+	 * stored: begin, the write or commit says ERR_CONFLICT (an engine may
+	 * let the index decide that must be contiguous).
+	 */
+
+	/* Become a node, with an epoch above all that it had. */
+	enum err (*node_join)(struct engine_db *db, uint64_t *ret_epoch);
+	/*
+	 * Stay it for ${ms} more, or as long as the engine can tell that this
+	 * process lives. ERR_CONFLICT: another has taken over.
+	 */
+	enum err (*node_renew)(struct engine_db *db, int64_t ms);
+	/*
+	 * Take over up to ${limit} executions that have not ended and whose
+	 * node, as it was, is gone. *${ret_n} below ${limit}: no more are left.
+	 */
+	enum err (*node_take)(
+	    struct engine_db *db, uint32_t limit, uint32_t *ret_n);
+
 	/* --- the writer's; between begin and commit unless said --- */
 
-	/* ERR_BUSY: a stranger's program holds the file; later may work. */
+	/*
+	 * ERR_BUSY: a stranger's program holds the file; later may work.
+	 * ERR_CONFLICT: another node has taken over.
+	 */
 	enum err (*begin)(struct engine_db *db);
 	/*
 	 * A commit that failed is rolled back as far as the engine can tell;

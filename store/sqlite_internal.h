@@ -24,6 +24,9 @@
 /* The file that holds room for bad times: the store's name and this. */
 #define SQLITE_ASIDE "-reserve"
 
+/* Who has the lock is this node. */
+#define SQLITE_NODE 1
+
 /* What a segment may unpack to, whatever its row says. */
 #define SQLITE_SEGMENT_MAX_BYTES ((size_t)64 << 20)
 
@@ -46,6 +49,8 @@ struct sqlite_db {
 	struct buf block;
 	int64_t block_seq, block_ms;
 	uint32_t block_n;
+
+	uint64_t epoch; /* of the node that we are; 0: none yet */
 
 	/* Frames in the WAL, and how many were copied back already. */
 	int wal_frames, wal_copied;
@@ -152,6 +157,9 @@ MUST_CHECK enum err sqlite_place_reserve(
  * a failed open does.
  */
 void sqlite_place_release(const char *path, int lock_fd, bool made);
+
+/* Is the lock still the file of that name? Who finds another takes that. */
+bool sqlite_place_holds(const char *path, int lock_fd);
 
 /* --- sqlite_read.c --- */
 
@@ -308,6 +316,14 @@ enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
     size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
 enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
     const struct engine_seen *to, bool *ret_looked);
+
+/* sqlite_node.c */
+enum err sqlite_node_join(struct engine_db *db, uint64_t *ret_epoch);
+enum err sqlite_node_renew(struct engine_db *db, int64_t ms);
+enum err sqlite_node_take(
+    struct engine_db *db, uint32_t limit, uint32_t *ret_n);
+/* In a transaction: are we still the node that we were? ERR_CONFLICT. */
+MUST_CHECK enum err sqlite_node_check(struct sqlite_db *d);
 
 /* sqlite_aside.c */
 enum err sqlite_set_aside(struct engine_db *db, uint64_t bytes);

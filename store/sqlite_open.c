@@ -438,7 +438,7 @@ void sqlite_close(struct engine_db *db)
 
 	if (d == NULL)
 		return;
-	if (d->writer && sqlite_set_aside(db, 0) != OK) {
+	if (d->writer && d->sound && sqlite_set_aside(db, 0) != OK) {
 		/* The next start finds it and sets it aside anew. */
 	}
 	snprintf(path, sizeof(path), "%s", d->path);

@@ -199,7 +199,6 @@ static enum err lock_take(
 {
 	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char name[PATH_MAX];
-	struct stat by_name, by_fd;
 	bool made;
 	int fd;
 
@@ -225,9 +224,7 @@ static enum err lock_take(
 			close(fd);
 			return rc;
 		}
-		if (fstat(fd, &by_fd) == 0 && stat(name, &by_name) == 0 &&
-		    by_fd.st_ino == by_name.st_ino &&
-		    by_fd.st_dev == by_name.st_dev) {
+		if (sqlite_place_holds(path, fd)) {
 			*ret_fd = fd;
 			*ret_made = made;
 			return OK;
@@ -448,6 +445,16 @@ enum err sqlite_look(const struct store_options *options,
 		    "two connections that write; spool has one, so never let "
 		    "another program write to the file");
 	return OK;
+}
+
+bool sqlite_place_holds(const char *path, int lock_fd)
+{
+	struct stat by_name, by_fd;
+	char name[PATH_MAX];
+
+	lock_path(path, name);
+	return fstat(lock_fd, &by_fd) == 0 && stat(name, &by_name) == 0 &&
+	       by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev;
 }
 
 void sqlite_place_release(const char *path, int lock_fd, bool made)

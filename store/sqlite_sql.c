@@ -50,6 +50,19 @@
 static const struct sqlite_sql_text texts[] = {
 	[SQL_BEGIN] = { "BEGIN IMMEDIATE", .write = true },
 	[SQL_BEGIN_READ] = { "BEGIN" },
+	[SQL_NODE_JOIN] = { "INSERT INTO nodes (id, epoch) VALUES (?1, 1) "
+			    "ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1",
+	    .write = true, .hot = true },
+	[SQL_NODE_EPOCH] = { "SELECT epoch FROM nodes WHERE id = ?1",
+	    .write = true, .hot = true },
+	/* Of the few that live: the partial index from end to end, at a start. */
+	[SQL_NODE_TAKE] = { "UPDATE executions SET node = ?1, epoch = ?2 "
+			    "WHERE id IN (SELECT id FROM executions "
+			    "INDEXED BY executions_live "
+			    "WHERE (status < 2 OR packed < next_index) "
+			    "AND status < 2 AND NOT (node = ?1 AND epoch = ?2) "
+			    "LIMIT ?3)",
+	    .write = true },
 	[SQL_COMMIT] = { "COMMIT" },
 	[SQL_ROLLBACK] = { "ROLLBACK" },
 	/* These and BEGIN, COMMIT are also asked before the rest is prepared. */
@@ -80,9 +93,10 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_INSERT] = { "INSERT INTO executions (id, public_id, "
 				   "owner, status, model, target, prompt, "
-				   "created_ms, idempotency_key, request_hash) "
+				   "created_ms, idempotency_key, request_hash, "
+				   "node, epoch) "
 				   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-				   "?9, ?10)",
+				   "?9, ?10, ?11, ?12)",
 	    .write = true, .hot = true },
 	[SQL_REQUEST_INSERT] = { "INSERT INTO requests (execution, request) "
 				 "VALUES (?1, ?2)",

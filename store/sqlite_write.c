@@ -52,6 +52,10 @@ enum err sqlite_begin(struct engine_db *db)
 		return rc;
 	rc = sqlite_run(d, SQL_BEGIN, SQL_NOTHING, NULL);
 	d->open = rc == OK;
+	if (rc == OK)
+		rc = sqlite_node_check(d);
+	if (rc != OK && d->open)
+		sqlite_rollback(db);
 	return rc;
 }
 
@@ -103,7 +107,8 @@ enum err sqlite_execution_insert(struct engine_db *db, struct execution *e)
 		SQL_INT(e->status), SQL_TEXT(e->model == NULL ? "" : e->model),
 		SQL_TEXT(e->target), SQL_TEXT(e->prompt),
 		SQL_INT(e->created_ms), SQL_TEXT(e->idempotency_key),
-		SQL_BLOB(hash_or_null(e->request_hash), DIGEST_BYTES)),
+		SQL_BLOB(hash_or_null(e->request_hash), DIGEST_BYTES),
+		SQL_INT(SQLITE_NODE), SQL_INT(d->epoch)),
 	    NULL);
 	if (rc == OK && e->request != NULL)
 		rc = sqlite_run(d, SQL_REQUEST_INSERT,

@@ -15,6 +15,15 @@ CREATE TABLE state (
 ) STRICT;
 INSERT INTO state (id, next_execution, next_seq) VALUES (1, 1, 1);
 
+-- A row for each process that may run executions. One that has the store's
+-- lock is node 1, as long as it has it: lease_until is for engines with more.
+CREATE TABLE nodes (
+	id INTEGER PRIMARY KEY,
+	epoch INTEGER NOT NULL,          -- +1 when a process becomes this node, or takes over from it
+	url TEXT,                        -- where other nodes reach it
+	lease_until INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
 -- What a client knows of an execution, without its request and its chunks.
 CREATE TABLE executions (
 	id INTEGER PRIMARY KEY,
@@ -39,8 +48,8 @@ CREATE TABLE executions (
 	cached_tokens INTEGER,           -- of the input
 	reasoning_tokens INTEGER,        -- of the output
 	cost_pusd INTEGER,               -- millionths of a millionth of a dollar
-	lease_node TEXT,
-	lease_until INTEGER,
+	node INTEGER NOT NULL DEFAULT 0, -- who runs it, or ran it last: nodes.id
+	epoch INTEGER NOT NULL DEFAULT 0, -- … while it had this epoch
 	metadata TEXT                    -- last: long, and rarely read in lists
 ) STRICT;
 CREATE UNIQUE INDEX executions_public ON executions (public_id);

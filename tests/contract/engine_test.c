@@ -1223,6 +1223,106 @@ static void room_is_set_aside_more_than_once_and_given_back(void **state)
 	assert_ok(f->engine->commit(f->w));
 }
 
+/* --- nodes --- */
+
+static uint64_t joined(struct fixture *f)
+{
+	uint64_t epoch = 0;
+
+	assert_ok(f->engine->node_join(f->w, &epoch));
+	return epoch;
+}
+
+static uint32_t taken(struct fixture *f, uint32_t limit)
+{
+	uint32_t n = 77;
+
+	assert_ok(f->engine->node_take(f->w, limit, &n));
+	return n;
+}
+
+static void a_node_that_joins_again_has_a_higher_epoch(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t epoch = joined(f);
+
+	assert_true(epoch > 0);
+	assert_ok(f->engine->node_renew(f->w, 1000));
+	close_both(f);
+	open_both(f);
+	assert_true(joined(f) > epoch);
+	assert_ok(f->engine->node_renew(f->w, 1000));
+}
+
+static void what_a_node_left_that_is_gone_is_taken_once(void **state)
+{
+	struct fixture *f = *state;
+	struct execution ended;
+
+	joined(f);
+	ended = stored(f, "ann");
+	for (int i = 0; i < 5; i++)
+		stored(f, "ann");
+	append(f, &ended, 0, 3);
+	finish(f, &ended, 3);
+	assert_int_equal(taken(f, 100), 0); /* they are ours */
+	close_both(f);
+	open_both(f);
+	joined(f);
+	assert_int_equal(taken(f, 3), 3);
+	assert_int_equal(taken(f, 3), 2);
+	assert_int_equal(taken(f, 3), 0);
+}
+
+/* Let another process become the node: here, by the removal of the lock. */
+static struct engine_db *taker(struct fixture *f)
+{
+	struct engine_db *db = NULL;
+	char lock[160];
+	uint64_t epoch;
+
+	snprintf(lock, sizeof(lock), "%s.lock", f->url);
+	assert_int_equal(unlink(lock), 0);
+	assert_ok(f->engine->open(&f->options, &db, NULL));
+	assert_ok(f->engine->node_join(db, &epoch));
+	return db;
+}
+
+static void what_a_zombie_writes_is_not_stored(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_db *other;
+	struct execution e, got = { 0 };
+	uint32_t n = 0;
+	enum err rc;
+
+	joined(f);
+	e = stored(f, "ann");
+	append(f, &e, 0, 10);
+	other = taker(f);
+	assert_ok(f->engine->node_take(other, 10, &n));
+	assert_int_equal(n, 1);
+
+	assert_int_equal(f->engine->node_renew(f->w, 1000), ERR_CONFLICT);
+	rc = f->engine->begin(f->w);
+	if (rc == OK)
+		rc = f->engine->execution_start(f->w, &e, "up/m", 2, 5);
+	if (rc == OK)
+		rc = f->engine->commit(f->w);
+	assert_int_equal(rc, ERR_CONFLICT);
+	assert_true(f->w->why.text[0] != '\0');
+
+	assert_ok(f->engine->node_renew(other, 1000));
+	assert_ok(f->engine->begin(other));
+	assert_ok(f->engine->execution_start(other, &e, "up/m", 3, 5));
+	assert_ok(f->engine->commit(other));
+	assert_ok(f->engine->execution_get(f->r, &e.id, NULL, &got));
+	assert_int_equal(got.attempts, 3);
+	execution_fini(&got);
+	f->engine->close(f->w);
+	f->w = other;
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1261,6 +1361,9 @@ int main(void)
 		T(sound_files_are_seen_without_damage),
 		T(alone_means_that_nobody_has_it_open),
 		T(room_is_set_aside_more_than_once_and_given_back),
+		T(a_node_that_joins_again_has_a_higher_epoch),
+		T(what_a_node_left_that_is_gone_is_taken_once),
+		T(what_a_zombie_writes_is_not_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
