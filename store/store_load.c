@@ -5,6 +5,9 @@
 #include "store/base/log.h"
 #include "store/store_internal.h"
 
+/* Executions that are taken over in one commit. */
+#define TAKE_SOME 2000
+
 /* While rows are read back: which log has this row number? */
 struct load {
 	struct store *store;
@@ -185,6 +188,20 @@ static int by_age(const void *a, const void *b)
 	return memcmp(x->id.byte, y->id.byte, sizeof(x->id.byte));
 }
 
+/* Become a node, and take what nodes left that are gone. */
+static enum err take_over(struct store *store)
+{
+	const struct engine *engine = store->engine;
+	uint32_t n = TAKE_SOME;
+	uint64_t epoch;
+	enum err rc;
+
+	rc = engine->node_join(store->db, &epoch);
+	while (rc == OK && n == TAKE_SOME)
+		rc = engine->node_take(store->db, TAKE_SOME, &n);
+	return rc;
+}
+
 enum err store_load(struct store *store, struct why *why)
 {
 	struct load ld = { .store = store, .why = why };
@@ -195,7 +212,9 @@ enum err store_load(struct store *store, struct why *why)
 	buf_init(&ld.packed, (size_t)64 << 20);
 	if (why != NULL)
 		why->text[0] = '\0';
-	rc = store->engine->live_load(store->db, &to);
+	rc = take_over(store);
+	if (rc == OK)
+		rc = store->engine->live_load(store->db, &to);
 	for (size_t i = 0; rc == OK && i < ld.n_slots; i++)
 		if (ld.slot[i] != NULL)
 			rc = settle(&ld, ld.slot[i]);

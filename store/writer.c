@@ -24,6 +24,8 @@
 #define TX_BYTES ((size_t)4 << 20)
 #define TX_RECORDS 10000
 #define RETRY_MS 250
+/* Renewed with each look at the disk; what is not runs elsewhere after it. */
+#define LEASE_MS 15000
 /* Rest this long before tidying up behind a few writes. */
 #define REST_MS 250
 #define TIDY_BYTES ((size_t)1 << 20)
@@ -326,9 +328,12 @@ static void *run(void *arg)
 			refuse_all(w, ERR_IO, &store->failed_why);
 			continue;
 		}
-		if (look == 0)
+		if (look == 0) {
 			writer_room_look(w);
-		if (w->queue != NULL)
+			rc = writer_verdict(
+			    store->engine->node_renew(store->db, LEASE_MS));
+		}
+		if (rc == OK && w->queue != NULL)
 			rc = writes(w, closed);
 		if (rc == OK && w->full != OK && closed &&
 		    !writer_room_give(w, true))

@@ -27,6 +27,21 @@ async function untilStopped(service) {
 	}
 }
 
+test("of two servers whose lock was removed the newer one has the store", async () => {
+	const service = await Service.start({ upstream: sim.url });
+	const id = await service.execute("before");
+
+	await service.finish(id);
+	fs.rmSync(`${service.db}.lock`);
+	const newer = await Service.start({ upstream: sim.url, dir: service.dir });
+	const end = await within(10_000, "the exit", service.child.exited);
+	assert.equal(end.code, 1, JSON.stringify(end));
+	assert.match(service.log, /its lock was removed or replaced|another process has taken over the store/);
+	assert.equal((await newer.finish(id)).status, "completed");
+	assert.equal((await newer.finish(await newer.execute("after"))).status, "completed");
+	await newer.stop();
+});
+
 const hands = {
 	"removed": (db) => ["", "-wal", "-shm"].forEach((part) => fs.rmSync(db + part)),
 	"replaced": (db) => { fs.copyFileSync(db, `${db}.new`); fs.renameSync(`${db}.new`, db); },
