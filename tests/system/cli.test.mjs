@@ -102,11 +102,11 @@ test("the config files that we show are right", async () => {
 	writeFileSync(file, shown);
 	for (const path of [file, `${root}scripts/deploy/spool.ini`]) {
 		const { code, out, err } = await spool(["config", "check", "-c", path],
-			{ env: { OPENAI_API_KEY: "sk-hidden" } });
+			{ env: { OPENAI_API_KEY: "sk-hidden", ANTHROPIC_API_KEY: "sk-hidden" } });
 
 		assert.equal(err, "");
 		assert.equal(code, 0);
-		assert.match(out, /: ok, 2 upstreams$/m);
+		assert.match(out, /: ok, \d upstreams$/m);
 	}
 });
 
@@ -137,7 +137,7 @@ test("config show says where values come from and hides keys", async () => {
 	assert.match(out, /^db = x\.db {2}; flag --db$/m);
 	assert.match(out, /^workers = 1 {2}; default$/m);
 	assert.match(out, /^\[upstream local\]$/m);
-	assert.match(out, /ANTHROPIC_API_KEY is set, but dialect "anthropic" is not supported by this version/);
+	assert.match(out, /^\[upstream anthropic\]/m);
 	assert.doesNotMatch(out, /sk-hidden|spool-system-test/);
 	const json = JSON.parse((await spool(["config", "show", "--json", "--config", file])).out);
 	assert.equal(json.options["server.drain"].value, "3s");
