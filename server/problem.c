@@ -105,6 +105,7 @@ void problem_from_err(struct problem *p, enum err e, const struct why *why)
 		    text ? text : "the request is wrong");
 		break;
 	case ERR_NOT_FOUND:
+	case ERR_GONE:
 		problem_set(p, PROBLEM_NOT_FOUND, NULL,
 		    "there is no such thing, or it is not yours");
 		break;

@@ -174,9 +174,35 @@ struct engine {
 	/* ERR_CONFLICT when it has ended already. */
 	enum err (*execution_end)(struct engine_db *db,
 	    const struct execution *e, const struct engine_end *end);
-	/* The record and all that belongs to it. ERR_NOT_FOUND. */
+	/*
+	 * The record of ${row} is gone at once, and a tombstone is there
+	 * instead; all that belonged to it waits for trash_drop(). Costs the
+	 * same however large it is. ERR_NOT_FOUND.
+	 */
 	enum err (*execution_delete)(
-	    struct engine_db *db, const struct execution *e);
+	    struct engine_db *db, int64_t row, int64_t deleted_ms);
+	/*
+	 * The same for the request and the chunks alone of one that has ended.
+	 * ERR_CONFLICT: it has not, or they are gone, or it is not there.
+	 */
+	enum err (*payload_delete)(
+	    struct engine_db *db, int64_t row, int64_t deleted_ms);
+	/*
+	 * Drop what waits: of at most ${limit} executions, until about
+	 * ${max_bytes} are gone, but at least one segment or request.
+	 * *${ret_left}: there is more.
+	 */
+	enum err (*trash_drop)(struct engine_db *db, uint32_t limit,
+	    size_t max_bytes, size_t *ret_bytes, bool *ret_left);
+	/* Forget up to ${limit} deletions before ${before_ms}. */
+	enum err (*tombstones_drop)(struct engine_db *db, int64_t before_ms,
+	    uint32_t limit, uint32_t *ret_dropped);
+	/*
+	 * The row of ${a}'s operation: made at ${now_ms}, or its counts grow.
+	 * The oldest row goes when there are more than AUDIT_ROWS.
+	 */
+	enum err (*audit_put)(struct engine_db *db, const struct audit *a,
+	    const struct audit_counts *gone, int64_t now_ms);
 	/*
 	 * One live row at ${c}->index, which must be the next one (the caller
 	 * holds the count). *${ret_seq} grows with every call. ERR_LIMIT: the
@@ -237,25 +263,50 @@ struct engine {
 
 	/* Outside a transaction: keep the log of changes small. */
 	enum err (*tidy)(struct engine_db *db);
+	/*
+	 * Outside a transaction: give some of the room that nothing uses back
+	 * to the file system, for about ${ms} (0: the least there is). Small
+	 * amounts are kept for what is written next. *${ret_left}: there is
+	 * more to give back.
+	 */
+	enum err (*shrink)(struct engine_db *db, int ms, bool *ret_left);
 
-	/* At start, outside a transaction. */
-	enum err (*live_load)(
-	    struct engine_db *db, const struct engine_live *to);
+	/*
+	 * At start, outside a transaction. *${ret_last}: no row was ever given
+	 * a seq above it.
+	 */
+	enum err (*live_load)(struct engine_db *db,
+	    const struct engine_live *to, int64_t *ret_last);
 
 	/* --- either connection --- */
 
 	enum err (*keys_load)(struct engine_db *db, void *arg,
 	    enum err (*on_key)(void *arg, const struct key *k));
 
+	/* ERR_NOT_FOUND, ERR_GONE (its tombstone is there). */
 	enum err (*execution_get)(struct engine_db *db, const struct id *id,
 	    const char *owner, struct execution *ret);
+	/* ERR_NOT_FOUND, whatever the reason. */
+	enum err (*execution_brief)(struct engine_db *db, const struct id *id,
+	    const char *owner, struct execution_brief *ret);
+	/* As query_walk(). */
+	enum err (*execution_walk)(struct engine_db *db,
+	    const struct query_filter *f, struct execution_brief *ret,
+	    uint32_t *ret_n);
+	/* When was it deleted whole? ERR_NOT_FOUND. */
+	enum err (*tombstone_get)(struct engine_db *db, const struct id *id,
+	    const char *owner, int64_t *ret_deleted_ms);
+	/* As query_audit(). */
+	enum err (*audit_list)(struct engine_db *db, int64_t before,
+	    uint32_t limit, struct audit_entry *ret, uint32_t *ret_n);
 	enum err (*execution_list)(struct engine_db *db,
 	    const struct query_filter *f, bool whole, struct execution *ret,
 	    uint32_t *ret_n);
 	/*
 	 * As query_page(), from segments and live rows alone: a page that
 	 * begins in segments ends with them at the latest; one that begins
-	 * beyond may read all live rows of the store. ERR_NOT_FOUND.
+	 * beyond may read all live rows of the store. ERR_NOT_FOUND,
+	 * ERR_GONE (it, or its payload, has been deleted).
 	 */
 	enum err (*chunk_page)(struct engine_db *db, const struct id *id,
 	    const char *owner, const struct page_query *q, struct page *ret);

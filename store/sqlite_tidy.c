@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "store/base/clock.h"
+
 /* A frame of the WAL is a page and 24 bytes. */
 #define FRAME_BYTES (4096 + 24)
 
@@ -12,8 +14,16 @@
 #define INSIST_MS 100
 #define RESTART_FRAMES ((32 << 20) / FRAME_BYTES)
 
-/* Give pages back when this many are free, and a quarter of the file is. */
+/*
+ * Pages are given back once this many are free, and a quarter of the file, or a
+ * twentieth after something was deleted; then all but a few, which what is
+ * written next takes.
+ */
 #define FREE_PAGES 1024
+#define FREE_PART 4
+#define FREE_PART_TRASHED 20
+#define KEEP_PAGES 256
+#define KEEP_PART 100
 
 int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames)
 {
@@ -34,20 +44,6 @@ static enum err on_number(void *arg, sqlite3_stmt *row)
 
 	*n = sqlite3_column_int64(row, 0);
 	return OK;
-}
-
-/* A store that shrank gives room back, 1 MiB at a time. */
-static enum err vacuum_some(struct sqlite_db *d)
-{
-	int64_t unused = 0, pages = 0;
-	enum err rc;
-
-	rc = sqlite_one(d, SQL_FREE_PAGES, SQL_NOTHING, on_number, &unused);
-	if (rc == OK)
-		rc = sqlite_one(d, SQL_PAGES, SQL_NOTHING, on_number, &pages);
-	if (rc != OK || unused < FREE_PAGES || unused < pages / 4)
-		return rc;
-	return sqlite_run(d, SQL_VACUUM_SOME, SQL_NOTHING, NULL);
 }
 
 enum err sqlite_tidy(struct engine_db *db)
@@ -74,7 +70,58 @@ enum err sqlite_tidy(struct engine_db *db)
 		d->wal_copied = copied;
 	if (in_log >= 0)
 		d->wal_frames = in_log;
-	return vacuum_some(d);
+	return OK;
+}
+
+struct giving {
+	int64_t until_ns, left; /* how many pages to go */
+};
+
+static enum err on_given(void *arg, sqlite3_stmt *row)
+{
+	struct giving *g = arg;
+
+	(void)row;
+	g->left--;
+	return g->left <= 0 || clock_mono_ns() >= g->until_ns ? SQLITE_ENOUGH
+							      : OK;
+}
+
+enum err sqlite_shrink(struct engine_db *db, int ms, bool *ret_left)
+{
+	struct sqlite_db *d = (struct sqlite_db *)db;
+	struct giving g = { .until_ns = clock_mono_ns() + ms * 1000000LL };
+	int64_t unused = 0, pages = 0, keep;
+	enum err rc;
+
+	rc = sqlite_one(d, SQL_FREE_PAGES, SQL_NOTHING, on_number, &unused);
+	if (rc == OK)
+		rc = sqlite_one(d, SQL_PAGES, SQL_NOTHING, on_number, &pages);
+	if (rc != OK)
+		return rc;
+	keep = pages / KEEP_PART > KEEP_PAGES ? pages / KEEP_PART : KEEP_PAGES;
+	if (!d->shrinking)
+		d->shrinking = unused >= FREE_PAGES &&
+			       unused >= pages / (d->trashed ? FREE_PART_TRASHED
+							     : FREE_PART);
+	d->shrinking = d->shrinking && unused > keep;
+	if (!d->shrinking) {
+		d->trashed = false;
+		*ret_left = false;
+		return OK;
+	}
+	g.left = unused - keep;
+	rc = sqlite_begin(db);
+	if (rc != OK)
+		return rc;
+	rc = sqlite_each(d, SQL_VACUUM_SOME, SQL_NOTHING, on_given, &g);
+	if (rc == OK)
+		rc = sqlite_commit(db);
+	else
+		sqlite_rollback(db);
+	if (rc == OK)
+		*ret_left = d->shrinking = g.left > 0;
+	return rc;
 }
 
 static uint64_t size_of(const char *path, const char *suffix)

@@ -33,7 +33,7 @@ struct store {
 	struct why failed_why;
 
 	/* Written by the writer, read by anyone; each stands alone. */
-	atomic_uint_fast64_t commits, chunks, executions;
+	atomic_uint_fast64_t commits, chunks, executions, deleted;
 	atomic_uint_fast64_t commit_ns_sum, commit_ns_max;
 	atomic_uint_fast64_t wal_bytes, db_bytes;
 };

@@ -27,8 +27,9 @@
 /* Rest this long before tidying up behind a few writes. */
 #define REST_MS 250
 #define TIDY_BYTES ((size_t)1 << 20)
-/* With mail waiting, pack only after this many commits. */
+/* With mail waiting, pack or clean only after this many commits. */
 #define COMMITS_A_PACK 8
+#define COMMITS_A_CLEAN 8
 
 static struct write *write_of(struct mail *mail)
 {
@@ -79,6 +80,15 @@ static void refuse(
 	answer(w, x);
 }
 
+/* End the prunes under way; what they have done stays done. */
+static void refuse_prunes(struct writer *w, enum err rc, const struct why *why)
+{
+	struct write *x;
+
+	while ((x = writer_clean_stop(w, rc, why)) != NULL)
+		answer(w, x);
+}
+
 static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 {
 	struct write *copied = writer_copy_stop(w, rc, why), *import;
@@ -87,6 +97,7 @@ static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 		answer(w, copied);
 	while ((import = writer_import_stop(w, rc, why)) != NULL)
 		answer(w, import);
+	refuse_prunes(w, rc, why);
 	while (w->queue != NULL)
 		refuse(w, shift(w), rc, why);
 }
@@ -96,6 +107,7 @@ static void refuse_creations(struct writer *w)
 {
 	struct mail **at = &w->queue, *m;
 
+	refuse_prunes(w, w->full, &w->full_why);
 	while ((m = *at) != NULL) {
 		if (write_of(m)->kind == WRITE_BATCH) {
 			at = &m->next;
@@ -208,6 +220,7 @@ static enum err commit_some(struct writer *w)
 		    writer_backlog(store));
 	w->told = false;
 	w->since_pack++;
+	w->since_clean++;
 	for (; n > 0; n--) {
 		struct write *x = shift(w);
 
@@ -218,6 +231,8 @@ static enum err commit_some(struct writer *w)
 			x = writer_copy_begin(w, x);
 		else if (x->kind == WRITE_IMPORT && x->result == OK)
 			x = writer_import_begin(w, x);
+		else if (x->kind == WRITE_PRUNE)
+			x = writer_clean_begin(w, x);
 		if (x != NULL)
 			answer(w, x);
 	}
@@ -230,6 +245,7 @@ static enum err tidy(struct writer *w)
 	enum err rc = w->store->engine->tidy(w->store->db);
 
 	w->untidy_bytes = 0;
+	w->shrink = true;
 	store_weigh(w->store);
 	return rc == ERR_IO || rc == ERR_CORRUPT ? rc : OK;
 }
@@ -244,23 +260,23 @@ static int wait_ms(const struct writer *w)
 		return left > 0 ? (int)left : 0;
 	}
 	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w) ||
-	    writer_import_due(w))
+	    writer_import_due(w) || writer_clean_due(w))
 		return 0;
 	if (w->untidy_bytes > 0 || w->n_packing > 0 || w->import_unclean ||
-	    w->imports != NULL)
+	    w->imports != NULL || w->trash || w->shrink)
 		return REST_MS;
 	return -1;
 }
 
-/* What is done beside the writes: packing and tidying, a little at a time. */
+/* What is done beside the writes, a little at a time. */
 static enum err chores(struct writer *w, bool rested)
 {
 	bool mail = w->queue != NULL || mailbox_bytes(&w->box) > 0;
-	struct write *copied = writer_copy_turn(w), *import = NULL;
+	struct write *done = writer_copy_turn(w), *import = NULL;
 	enum err rc = OK;
 
-	if (copied != NULL)
-		answer(w, copied);
+	if (done != NULL)
+		answer(w, done);
 	if (w->full != OK)
 		return OK;
 	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))
@@ -269,6 +285,12 @@ static enum err chores(struct writer *w, bool rested)
 		rc = writer_import_turn(w, mail, &import);
 	if (import != NULL)
 		answer(w, import);
+	if (rc == OK && (!mail || w->since_clean >= COMMITS_A_CLEAN) &&
+	    writer_clean_due(w)) {
+		rc = writer_clean_turn(w, &done);
+		if (rc == OK && done != NULL)
+			answer(w, done);
+	}
 	if (rc == OK &&
 	    (w->untidy_bytes > TIDY_BYTES || (rested && w->untidy_bytes > 0)))
 		rc = tidy(w);
@@ -344,6 +366,9 @@ enum err writer_init(struct writer *w, struct store *store)
 	w->queue_tail = &w->queue;
 	w->imports_tail = &w->imports;
 	w->import_unclean = true; /* until somebody has looked */
+	w->prunes_tail = &w->prunes;
+	/* What the last process left of it. */
+	w->trash = true;
 	writer_tx_init(&w->tx);
 	TAILQ_INIT(&w->unpacked);
 	TAILQ_INIT(&w->packing);

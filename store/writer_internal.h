@@ -1,7 +1,8 @@
 /*
  * writer_internal: the writer's parts: the thread and its queue (writer.c),
- * one transaction (writer_tx.c, writer_batch.c), packing between commits
- * (writer_pack.c), copies and imports (writer_copy.c, writer_import.c).
+ * one transaction (writer_tx.c, writer_batch.c), and between commits packing
+ * (writer_pack.c), deleting (writer_clean.c), copies and imports
+ * (writer_copy.c, writer_import.c).
  *
  * Used by: writer*.c; store.c (starts and stops it), store_load.c (tracks).
  * Thread: the writer's, but for writer_init() … writer_fini().
@@ -71,6 +72,14 @@ struct writer {
 	bool import_unclean;	 /* segments may be there to be dropped */
 	int64_t import_after_ms; /* after a failure: not before this */
 	unsigned since_import;	 /* commits since the last turn */
+
+	/* Deleting: see writer_clean.c. */
+	struct mail *prunes, **prunes_tail; /* WRITE_PRUNEs, oldest first */
+	uint32_t prune_next;		    /* of the first one's ids */
+	bool trash;			    /* there may be some */
+	bool shrink;			    /* the file may be too large */
+	int64_t clean_after_ms;		    /* after a failure: not before */
+	unsigned since_clean;		    /* commits since the last turn */
 
 	/* Packing: see writer_pack.c. */
 	struct pack pack;
@@ -148,6 +157,30 @@ bool writer_pack_due(const struct writer *w);
  * What may be tried again only puts it off. Fails (verdict): ERR_IO, ERR_CORRUPT.
  */
 MUST_CHECK enum err writer_pack_turn(struct writer *w);
+
+/* --- deleting (writer_clean.c) --- */
+
+/* Take ${x} in, a WRITE_PRUNE. Gives it back when there is nothing to do. */
+struct write *writer_clean_begin(struct writer *w, struct write *x);
+
+/* End the oldest WRITE_PRUNE by ${rc}: the write to answer, or NULL. */
+struct write *writer_clean_stop(
+    struct writer *w, enum err rc, const struct why *why);
+
+/* The execution, or its payload, is gone: forget its log. */
+void writer_clean_forget(struct writer *w, const struct id *id);
+
+/* Is there something to do now? */
+bool writer_clean_due(const struct writer *w);
+
+/*
+ * One bounded turn: some executions of a WRITE_PRUNE, or some trash, or some
+ * room for the file system. *${ret_done}: a write to answer, or NULL. What may
+ * be tried again ends a prune and puts off the rest. Fails (verdict): ERR_IO,
+ * ERR_CORRUPT.
+ */
+MUST_CHECK enum err writer_clean_turn(
+    struct writer *w, struct write **ret_done);
 
 /* --- copying (writer_copy.c); each gives the write to answer now, or NULL --- */
 

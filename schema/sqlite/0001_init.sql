@@ -39,6 +39,8 @@ CREATE TABLE executions (
 	cost_pusd INTEGER,               -- millionths of a millionth of a dollar
 	lease_node TEXT,
 	lease_until INTEGER,
+	bytes INTEGER NOT NULL DEFAULT 0, -- of request, metadata, segments' payloads
+	payload_deleted_ms INTEGER NOT NULL DEFAULT 0, -- request, chunks gone
 	metadata TEXT                    -- last: long, and rarely read in lists
 ) STRICT;
 CREATE UNIQUE INDEX executions_public ON executions (public_id);
@@ -77,6 +79,34 @@ CREATE TABLE segments (
 -- is there and this row is not. Found at a start, they are deleted.
 CREATE TABLE imports (
 	execution INTEGER PRIMARY KEY    -- executions.id to be
+) STRICT;
+
+-- Executions whose request and segments wait to be dropped, a little at a time.
+CREATE TABLE trash (
+	execution INTEGER PRIMARY KEY    -- executions.id
+) STRICT;
+
+-- What was deleted, so that a reader learns it.
+CREATE TABLE tombstones (
+	public_id BLOB PRIMARY KEY,      -- executions.public_id
+	owner TEXT NOT NULL,
+	deleted_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_deleted ON tombstones (deleted_ms);
+
+-- What was done by whom.
+CREATE TABLE audit (
+	id INTEGER PRIMARY KEY,
+	operation BLOB NOT NULL UNIQUE,  -- its writes add up here
+	at_ms INTEGER NOT NULL,
+	last_ms INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	action TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	detail TEXT NOT NULL,            -- a JSON object, or empty
+	executions INTEGER NOT NULL,     -- deleted so far, as the next two
+	chunks INTEGER NOT NULL,
+	bytes INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE keys (

@@ -278,8 +278,9 @@ static struct loaded load(struct fixture *f)
 {
 	struct loaded l = { 0 };
 	const struct engine_live to = { on_execution, on_chunk, &l };
+	int64_t last = -1;
 
-	assert_ok(OF(f->w)->live_load(f->w, &to));
+	assert_ok(OF(f->w)->live_load(f->w, &to, &last));
 	return l;
 }
 
@@ -477,20 +478,21 @@ static void a_deleted_execution_leaves_nothing_behind(void **state)
 	assert_ok(pack(f, &e, 0, 20, 0));
 	assert_ok(pack(f, &other, 0, 20, 0));
 	assert_ok(OF(f->w)->begin(f->w));
-	assert_ok(OF(f->w)->execution_delete(f->w, &e));
-	assert_int_equal(OF(f->w)->execution_delete(f->w, &e), ERR_NOT_FOUND);
+	assert_ok(OF(f->w)->execution_delete(f->w, e.row, 5));
+	assert_int_equal(
+	    OF(f->w)->execution_delete(f->w, e.row, 5), ERR_NOT_FOUND);
 	assert_ok(OF(f->w)->commit(f->w));
 	page_init(&page);
 	assert_int_equal(
-	    OF(f->r)->execution_get(f->r, &e.id, NULL, &got), ERR_NOT_FOUND);
+	    OF(f->r)->execution_get(f->r, &e.id, NULL, &got), ERR_GONE);
 	assert_int_equal(
-	    OF(f->r)->chunk_page(f->r, &e.id, NULL, &q, &page), ERR_NOT_FOUND);
+	    OF(f->r)->chunk_page(f->r, &e.id, NULL, &q, &page), ERR_GONE);
 	page_fini(&page);
 	assert_int_equal(read_all(f, &other, 0, 100, 1 << 20), 30);
 
 	/* Its live rows are nobody's, also after a restart. */
 	assert_ok(OF(f->w)->begin(f->w));
-	assert_ok(OF(f->w)->execution_delete(f->w, &other));
+	assert_ok(OF(f->w)->execution_delete(f->w, other.row, 5));
 	assert_ok(OF(f->w)->commit(f->w));
 	close_both(f);
 	open_both(f);
