@@ -84,6 +84,7 @@ struct engine_seen_execution {
 	const char *metadata;	/* NULL: none */
 	size_t metadata_len;
 	bool has_request;
+	int64_t payload_deleted_ms; /* 0: its payload is there */
 };
 
 struct engine_seen_segment {
@@ -92,6 +93,8 @@ struct engine_seen_segment {
 	int64_t n;
 	const char *raw; /* its chunk_pack()s; NULL: it does not unpack */
 	size_t raw_len;
+	/* At the same moment: its execution has a payload; the trash has it. */
+	bool owned, trashed;
 };
 
 struct engine_seen {
@@ -102,6 +105,12 @@ struct engine_seen {
 	enum err (*on_segment)(void *arg, const struct engine_seen_segment *s);
 	/* A live row, as engine_live. */
 	enum err (*on_chunk)(void *arg, int64_t row, const struct chunk *c);
+	/* A request; is its execution there with its payload, or the trash? */
+	enum err (*on_request)(void *arg, int64_t row, bool known);
+	/* What waits to be dropped; is its execution there with its payload? */
+	enum err (*on_trash)(void *arg, int64_t row, bool owned);
+	/* A tombstone; is there an execution of that id? */
+	enum err (*on_tombstone)(void *arg, const struct id *id, bool there);
 	/* Something that cannot be read at all. */
 	enum err (*on_damage)(void *arg, const char *what);
 	void *arg;
@@ -366,6 +375,16 @@ struct engine {
 	 */
 	enum err (*seen_chunks)(struct engine_db *db, int64_t from,
 	    size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
+	/* Up to ${limit} requests of rows above ${after}, as they ascend. */
+	enum err (*seen_requests)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	/* The same of the trash. */
+	enum err (*seen_trash)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	/* The same of tombstones, by id. */
+	enum err (*seen_tombstones)(struct engine_db *db,
+	    const struct id *after, uint32_t limit,
+	    const struct engine_seen *to);
 	/*
 	 * The engine's own look at its files, each damage told; ${quick}: the
 	 * cheaper one. Nothing is looked at, and *${ret_looked} false, when

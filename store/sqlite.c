@@ -54,6 +54,9 @@ static const struct engine sqlite = {
 	.seen_executions = sqlite_seen_executions,
 	.seen_segments = sqlite_seen_segments,
 	.seen_chunks = sqlite_seen_chunks,
+	.seen_requests = sqlite_seen_requests,
+	.seen_trash = sqlite_seen_trash,
+	.seen_tombstones = sqlite_seen_tombstones,
 	.seen_files = sqlite_seen_files,
 };
 

@@ -311,6 +311,12 @@ enum err sqlite_seen_segments(struct engine_db *db, int64_t row, uint64_t from,
     int64_t last, size_t max_bytes, const struct engine_seen *to);
 enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
     size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
+enum err sqlite_seen_requests(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to);
+enum err sqlite_seen_trash(struct engine_db *db, int64_t after, uint32_t limit,
+    const struct engine_seen *to);
+enum err sqlite_seen_tombstones(struct engine_db *db, const struct id *after,
+    uint32_t limit, const struct engine_seen *to);
 enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
     const struct engine_seen *to, bool *ret_looked);
 

@@ -9,7 +9,14 @@
 	"error_code, idempotency_key, request_hash, packed, bytes, "        \
 	"payload_deleted_ms, metadata"
 
-/* As sqlite_read_brief() takes them. */
+/* Does the execution numbered ${row} have its payload; has the trash it? */
+#define OWNED(row)                                     \
+	"EXISTS (SELECT 1 FROM executions AS e WHERE " \
+	"e.id = " row " AND e.payload_deleted_ms = 0)"
+#define TRASHED(row) \
+	"EXISTS (SELECT 1 FROM trash AS t WHERE t.execution = " row ")"
+
+/* As sqlite_read.c takes them. */
 #define BRIEF                                                     \
 	"id, public_id, owner, status, created_ms, finished_ms, " \
 	"payload_deleted_ms, next_index, bytes"
@@ -281,16 +288,32 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_SEEN_EXECUTIONS] = { "SELECT id, public_id, status, created_ms, "
 				  "finished_ms, next_index, packed, "
 				  "error_code, metadata, EXISTS (SELECT 1 "
-				  "FROM requests WHERE execution = id) "
+				  "FROM requests WHERE execution = id), "
+				  "payload_deleted_ms "
 				  "FROM executions WHERE id > ?1 "
 				  "ORDER BY id LIMIT ?2",
 	    .hot = true },
-	[SQL_SEEN_SEGMENTS] = { "SELECT id, n, codec, raw_bytes, payload "
-				"FROM segments WHERE id >= ?1 AND id <= ?2 "
-				"ORDER BY id",
+	/* An id begins with the execution: 24 is SQLITE_INDEX_BITS. */
+	[SQL_SEEN_SEGMENTS] = { "SELECT id, n, codec, raw_bytes, payload, " OWNED(
+				    "segments.id >> 24") ", " TRASHED("segments.id >> 24") " FROM segments WHERE id >= ?1 AND id <= ?2 "
+											   "ORDER BY id",
 	    .hot = true },
 	[SQL_SEEN_CHUNKS] = { "SELECT seq, n, block FROM chunks "
 			      "WHERE seq >= ?1 ORDER BY seq",
+	    .hot = true },
+	[SQL_SEEN_REQUESTS] = { "SELECT execution, " OWNED("requests.execution") " OR " TRASHED(
+				    "requests.execution") " FROM requests WHERE execution > ?1 "
+							  "ORDER BY execution LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_TRASH] = { "SELECT execution, " OWNED(
+				 "trash.execution") " FROM trash WHERE execution > ?1 "
+						    "ORDER BY execution LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_TOMBSTONES] = { "SELECT public_id, EXISTS (SELECT 1 "
+				  "FROM executions AS e "
+				  "WHERE e.public_id = tombstones.public_id) "
+				  "FROM tombstones WHERE public_id > ?1 "
+				  "ORDER BY public_id LIMIT ?2",
 	    .hot = true },
 	[SQL_INTEGRITY] = { "PRAGMA integrity_check(100)" },
 	[SQL_INTEGRITY_QUICK] = { "PRAGMA quick_check(100)" },
