@@ -45,6 +45,7 @@ struct sqlite_db {
 	uint32_t block_n;
 
 	bool shrinking; /* giving pages back, until few are free */
+	bool copy_all;	/* the next tidy() need not find it worth while */
 	bool trashed;	/* room came free that may not be wanted again soon */
 
 	/* Frames in the WAL, and how many were copied back already. */

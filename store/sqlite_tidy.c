@@ -52,7 +52,7 @@ enum err sqlite_tidy(struct engine_db *db)
 	bool insist = d->wal_frames >= RESTART_FRAMES;
 	int in_log = 0, copied = 0, code;
 
-	if (d->wal_frames - d->wal_copied < COPY_FRAMES)
+	if (d->wal_frames - d->wal_copied < COPY_FRAMES && !d->copy_all)
 		return OK;
 	/*
 	 * PASSIVE waits for nobody. TRUNCATE waits for readers, who hold a
@@ -70,6 +70,8 @@ enum err sqlite_tidy(struct engine_db *db)
 		d->wal_copied = copied;
 	if (in_log >= 0)
 		d->wal_frames = in_log;
+	if (code == SQLITE_OK && copied == in_log)
+		d->copy_all = false;
 	return OK;
 }
 
@@ -121,6 +123,9 @@ enum err sqlite_shrink(struct engine_db *db, int ms, bool *ret_left)
 		sqlite_rollback(db);
 	if (rc == OK)
 		*ret_left = d->shrinking = g.left > 0;
+	/* The file itself gets shorter when all of the WAL is copied back. */
+	if (rc == OK && !d->shrinking)
+		d->copy_all = true;
 	return rc;
 }
 

@@ -36,6 +36,7 @@ struct store {
 	atomic_uint_fast64_t commits, chunks, executions, deleted;
 	atomic_uint_fast64_t commit_ns_sum, commit_ns_max;
 	atomic_uint_fast64_t wal_bytes, db_bytes;
+	atomic_bool cleaning;
 };
 
 /*

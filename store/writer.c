@@ -26,7 +26,6 @@
 #define RETRY_MS 250
 /* Rest this long before tidying up behind a few writes. */
 #define REST_MS 250
-#define TIDY_BYTES ((size_t)1 << 20)
 /* With mail waiting, pack or clean only after this many commits. */
 #define COMMITS_A_PACK 8
 #define COMMITS_A_CLEAN 8
@@ -291,8 +290,8 @@ static enum err chores(struct writer *w, bool rested)
 		if (rc == OK && done != NULL)
 			answer(w, done);
 	}
-	if (rc == OK &&
-	    (w->untidy_bytes > TIDY_BYTES || (rested && w->untidy_bytes > 0)))
+	if (rc == OK && (w->untidy_bytes > WRITER_TIDY_BYTES ||
+			    (rested && w->untidy_bytes > 0)))
 		rc = tidy(w);
 	return rc;
 }

@@ -21,6 +21,13 @@
 #define SHRINK_WAL_BYTES ((size_t)256 << 10)
 #define PUT_OFF_MS 1000
 
+/* For those who ask how the store is. */
+static void tell(const struct writer *w)
+{
+	atomic_store(
+	    &w->store->cleaning, w->prunes != NULL || w->trash || w->shrinking);
+}
+
 static struct write *first(const struct writer *w)
 {
 	return (struct write *)(void *)w->prunes;
@@ -73,6 +80,7 @@ void writer_clean_forget(struct writer *w, const struct id *id)
 	struct tail_log *l = tail_find(w->store->tail, id);
 
 	w->trash = true;
+	tell(w);
 	if (l == NULL)
 		return;
 	/* Its live rows are dead: let them go without waiting for more. */
@@ -215,7 +223,7 @@ static enum err trash_turn(struct writer *w)
 		return rc;
 	w->untidy_bytes += bytes;
 	w->trash = left;
-	w->shrink = w->shrink || !left;
+	w->shrink = w->shrinking = w->shrinking || !left;
 	return OK;
 }
 
@@ -227,8 +235,11 @@ static enum err shrink_turn(struct writer *w)
 	rc = w->store->engine->shrink(w->store->db, TURN_SHRINK_MS, &left);
 	if (rc != OK)
 		return rc;
-	w->untidy_bytes += left ? SHRINK_WAL_BYTES : 0;
-	w->shrink = left;
+	/* The last one must be copied back before the file is shorter. */
+	if (w->shrinking)
+		w->untidy_bytes +=
+		    left ? SHRINK_WAL_BYTES : WRITER_TIDY_BYTES + 1;
+	w->shrink = w->shrinking = left;
 	return OK;
 }
 
@@ -253,6 +264,7 @@ enum err writer_clean_turn(struct writer *w, struct write **ret_done)
 		w->clean_after_ms = clock_mono_ms() + PUT_OFF_MS;
 		rc = OK;
 	}
+	tell(w);
 	*ret_done = done;
 	return rc;
 }

@@ -17,6 +17,9 @@
 #include "store/tail_internal.h"
 #include "store/writer.h"
 
+/* Once more than this was written engine->tidy() is worth a call. */
+#define WRITER_TIDY_BYTES ((size_t)1 << 20)
+
 /* What the open transaction does to one log. */
 struct writer_change {
 	struct tail_log *log;
@@ -78,6 +81,7 @@ struct writer {
 	uint32_t prune_next;		    /* of the first one's ids */
 	bool trash;			    /* there may be some */
 	bool shrink;			    /* the file may be too large */
+	bool shrinking;			    /* and the last turn saw it */
 	int64_t clean_after_ms;		    /* after a failure: not before */
 	unsigned since_clean;		    /* commits since the last turn */
 
