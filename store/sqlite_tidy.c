@@ -11,19 +11,17 @@
 
 /* Copy back once this much is new in the WAL; insist once it is this long. */
 #define COPY_FRAMES ((4 << 20) / FRAME_BYTES)
+#define COPY_FRAMES_TRASHED (COPY_FRAMES / 4)
 #define INSIST_MS 100
 #define RESTART_FRAMES ((32 << 20) / FRAME_BYTES)
 
 /*
- * Pages are given back once this many are free, and a quarter of the file, or a
- * twentieth after something was deleted; then all but a few, which what is
- * written next takes.
+ * Pages are given back once this many are free, and a quarter of the file, until
+ * it is a fifth: live rows come and go, and want them again. After something
+ * was deleted a twentieth is enough, and a hundredth stays.
  */
 #define FREE_PAGES 1024
-#define FREE_PART 4
-#define FREE_PART_TRASHED 20
 #define KEEP_PAGES 256
-#define KEEP_PART 100
 
 int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames)
 {
@@ -50,9 +48,12 @@ enum err sqlite_tidy(struct engine_db *db)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
 	bool insist = d->wal_frames >= RESTART_FRAMES;
-	int in_log = 0, copied = 0, code;
+	int in_log = 0, copied = 0, enough = COPY_FRAMES, code;
 
-	if (d->wal_frames - d->wal_copied < COPY_FRAMES && !d->copy_all)
+	/* What deletes writes much: copied back in smaller parts. */
+	if (d->trashed || d->shrinking)
+		enough = COPY_FRAMES_TRASHED;
+	if (d->wal_frames - d->wal_copied < enough && !d->copy_all)
 		return OK;
 	/*
 	 * PASSIVE waits for nobody. TRUNCATE waits for readers, who hold a
@@ -89,11 +90,26 @@ static enum err on_given(void *arg, sqlite3_stmt *row)
 							      : OK;
 }
 
+/* Is there something to give back, and how many pages stay? */
+static bool too_large(
+    struct sqlite_db *d, int64_t unused, int64_t pages, int64_t *ret_keep)
+{
+	int64_t most = pages / (d->trashed ? 20 : 4);
+	int64_t keep = pages / (d->trashed ? 100 : 5);
+
+	if (keep < KEEP_PAGES)
+		keep = KEEP_PAGES;
+	*ret_keep = keep;
+	if (d->shrinking)
+		return unused > keep;
+	return unused >= FREE_PAGES && unused >= most && unused > keep;
+}
+
 enum err sqlite_shrink(struct engine_db *db, int ms, bool *ret_left)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
 	struct giving g = { .until_ns = clock_mono_ns() + ms * 1000000LL };
-	int64_t unused = 0, pages = 0, keep;
+	int64_t unused = 0, pages = 0, keep = 0;
 	enum err rc;
 
 	rc = sqlite_one(d, SQL_FREE_PAGES, SQL_NOTHING, on_number, &unused);
@@ -101,12 +117,7 @@ enum err sqlite_shrink(struct engine_db *db, int ms, bool *ret_left)
 		rc = sqlite_one(d, SQL_PAGES, SQL_NOTHING, on_number, &pages);
 	if (rc != OK)
 		return rc;
-	keep = pages / KEEP_PART > KEEP_PAGES ? pages / KEEP_PART : KEEP_PAGES;
-	if (!d->shrinking)
-		d->shrinking = unused >= FREE_PAGES &&
-			       unused >= pages / (d->trashed ? FREE_PART_TRASHED
-							     : FREE_PART);
-	d->shrinking = d->shrinking && unused > keep;
+	d->shrinking = too_large(d, unused, pages, &keep);
 	if (!d->shrinking) {
 		d->trashed = false;
 		*ret_left = false;

@@ -29,6 +29,8 @@
 /* With mail waiting, pack or clean only after this many commits. */
 #define COMMITS_A_PACK 8
 #define COMMITS_A_CLEAN 8
+/* … and rest this many times as long as that took. */
+#define CLEAN_RESTS 3
 
 static struct write *write_of(struct mail *mail)
 {
@@ -259,12 +261,37 @@ static int wait_ms(const struct writer *w)
 		return left > 0 ? (int)left : 0;
 	}
 	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w) ||
-	    writer_import_due(w) || writer_clean_due(w))
+	    writer_import_due(w))
 		return 0;
+	left = writer_clean_wait_ms(w);
 	if (w->untidy_bytes > 0 || w->n_packing > 0 || w->import_unclean ||
-	    w->imports != NULL || w->trash || w->shrink)
-		return REST_MS;
-	return -1;
+	    w->imports != NULL)
+		return left < 0 || left > REST_MS ? REST_MS : (int)left;
+	return (int)left;
+}
+
+/* What may be put off while others write: copying back, or deleting. */
+static enum err clean_or_tidy(struct writer *w, bool mail, bool rested)
+{
+	bool alone = w->since_clean == 0;
+	int64_t from = clock_mono_ns();
+	struct write *done = NULL;
+	enum err rc;
+
+	if (w->untidy_bytes > WRITER_TIDY_BYTES ||
+	    (rested && w->untidy_bytes > 0))
+		rc = tidy(w);
+	else if ((mail && w->since_clean < COMMITS_A_CLEAN) ||
+		 writer_clean_wait_ms(w) != 0)
+		return OK;
+	else
+		rc = writer_clean_turn(w, &done);
+	if (done != NULL)
+		answer(w, done);
+	if (!alone)
+		writer_clean_rest(
+		    w, CLEAN_RESTS * (clock_mono_ns() - from) / 1000000);
+	return rc;
 }
 
 /* What is done beside the writes, a little at a time. */
@@ -284,16 +311,7 @@ static enum err chores(struct writer *w, bool rested)
 		rc = writer_import_turn(w, mail, &import);
 	if (import != NULL)
 		answer(w, import);
-	if (rc == OK && (!mail || w->since_clean >= COMMITS_A_CLEAN) &&
-	    writer_clean_due(w)) {
-		rc = writer_clean_turn(w, &done);
-		if (rc == OK && done != NULL)
-			answer(w, done);
-	}
-	if (rc == OK && (w->untidy_bytes > WRITER_TIDY_BYTES ||
-			    (rested && w->untidy_bytes > 0)))
-		rc = tidy(w);
-	return rc;
+	return rc == OK ? clean_or_tidy(w, mail, rested) : rc;
 }
 
 /* The queue's turn: a transaction, or a refusal while there is no room. */
@@ -334,7 +352,7 @@ static void *run(void *arg)
 		/* Looked at first: what is taken after it is all there is. */
 		closed = mailbox_closed(&w->box);
 		take_in(w, closed ? 0 : wait);
-		rested = wait > 0 && w->queue == NULL;
+		rested = wait >= REST_MS && w->queue == NULL;
 		if (failed) {
 			refuse_all(w, ERR_IO, &store->failed_why);
 			continue;

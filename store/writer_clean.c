@@ -15,7 +15,7 @@
 #define TURN_EXECUTIONS 32
 #define TURN_TRASH 64
 #define TURN_TRASH_BYTES ((size_t)64 << 10)
-#define TURN_SHRINK_MS 2
+#define TURN_SHRINK_MS 1
 /* What one of them changes beside its payload: a page of each index. */
 #define EXECUTION_WAL_BYTES ((size_t)8 << 10)
 #define SHRINK_WAL_BYTES ((size_t)256 << 10)
@@ -89,14 +89,24 @@ void writer_clean_forget(struct writer *w, const struct id *id)
 	tail_remove(w->store->tail, l);
 }
 
-bool writer_clean_due(const struct writer *w)
+int64_t writer_clean_wait_ms(const struct writer *w)
 {
-	if (w->prunes != NULL)
-		return true;
+	int64_t left;
+
 	/* A copy has enough to do with what moves by itself. */
-	if (!w->trash && (!w->shrink || w->copying != NULL))
-		return false;
-	return clock_mono_ms() >= w->clean_after_ms;
+	if (w->prunes == NULL && !w->trash &&
+	    (!w->shrink || w->copying != NULL))
+		return -1;
+	left = w->clean_after_ms - clock_mono_ms();
+	return left > 0 ? left : 0;
+}
+
+void writer_clean_rest(struct writer *w, int64_t ms)
+{
+	int64_t until = clock_mono_ms() + ms;
+
+	if (w->clean_after_ms < until)
+		w->clean_after_ms = until;
 }
 
 /* One of ${x}'s executions, in the open transaction. */
@@ -261,10 +271,11 @@ enum err writer_clean_turn(struct writer *w, struct write **ret_done)
 	if (writer_may_retry(rc)) {
 		if (pruning)
 			done = writer_clean_stop(w, rc, &w->store->db->why);
-		w->clean_after_ms = clock_mono_ms() + PUT_OFF_MS;
+		writer_clean_rest(w, PUT_OFF_MS);
 		rc = OK;
 	}
 	tell(w);
-	*ret_done = done;
+	if (rc == OK)
+		*ret_done = done;
 	return rc;
 }

@@ -82,7 +82,7 @@ struct writer {
 	bool trash;			    /* there may be some */
 	bool shrink;			    /* the file may be too large */
 	bool shrinking;			    /* and the last turn saw it */
-	int64_t clean_after_ms;		    /* after a failure: not before */
+	int64_t clean_after_ms;		    /* not before this */
 	unsigned since_clean;		    /* commits since the last turn */
 
 	/* Packing: see writer_pack.c. */
@@ -174,8 +174,11 @@ struct write *writer_clean_stop(
 /* The execution, or its payload, is gone: forget its log. */
 void writer_clean_forget(struct writer *w, const struct id *id);
 
-/* Is there something to do now? */
-bool writer_clean_due(const struct writer *w);
+/* How long there is nothing to do, ms; 0: there is now; -1: for ever. */
+int64_t writer_clean_wait_ms(const struct writer *w);
+
+/* Do nothing for ${ms}. */
+void writer_clean_rest(struct writer *w, int64_t ms);
 
 /*
  * One bounded turn: some executions of a WRITE_PRUNE, or some trash, or some
