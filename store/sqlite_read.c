@@ -127,7 +127,8 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 	rc = sqlite_read_execution(row, to->whole, &r);
 	if (rc == ERR_CORRUPT)
 		rc = sqlite_corrupt(to->d, "an execution is broken");
-	if (rc == OK && to->whole)
+	/* What waits to be dropped is gone already. */
+	if (rc == OK && to->whole && r.e.payload_deleted_ms == 0)
 		rc = sqlite_read_request(to->d, &r.e);
 	if (rc != OK) {
 		execution_fini(&r.e);

@@ -386,6 +386,7 @@ enum err writer_init(struct writer *w, struct store *store)
 	w->prunes_tail = &w->prunes;
 	/* What the last process left of it. */
 	w->trash = true;
+	atomic_store(&store->cleaning, true);
 	writer_tx_init(&w->tx);
 	TAILQ_INIT(&w->unpacked);
 	TAILQ_INIT(&w->packing);
