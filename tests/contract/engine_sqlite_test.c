@@ -296,6 +296,7 @@ static void a_new_store_is_its_owners_alone_and_set_up_safely(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(number(handle(f), "PRAGMA synchronous"), 2);
 	assert_int_equal(number(handle(f), "PRAGMA auto_vacuum"), 2);
+	assert_int_equal(number(handle(f), "PRAGMA secure_delete"), 1);
 	assert_int_equal(number(handle(f), "PRAGMA page_size"), 4096);
 	assert_int_equal(number(handle(f), "PRAGMA wal_autocheckpoint"), 0);
 	assert_int_equal(number(handle(f), "PRAGMA mmap_size"), 0);
