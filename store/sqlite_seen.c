@@ -179,10 +179,12 @@ enum err sqlite_seen_trash(struct engine_db *db, int64_t after, uint32_t limit,
 static enum err on_tombstone(void *arg, sqlite3_stmt *row)
 {
 	struct seeing *s = arg;
-	struct id id = { { 0 } };
+	struct id id;
 
-	if (sqlite3_column_bytes(row, 0) == sizeof(id.byte))
-		memcpy(id.byte, sqlite3_column_blob(row, 0), sizeof(id.byte));
+	/* The walk goes on behind it, so it must be one. */
+	if (sqlite3_column_bytes(row, 0) != sizeof(id.byte))
+		return sqlite_corrupt(s->d, "a tombstone is broken");
+	memcpy(id.byte, sqlite3_column_blob(row, 0), sizeof(id.byte));
 	return s->to->on_tombstone(
 	    s->to->arg, &id, sqlite3_column_int(row, 1) != 0);
 }

@@ -128,7 +128,7 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true, .hot = true },
 	/* The length of a blob is known without reading it. */
 	[SQL_SEGMENT_SIZES] = { "SELECT id, length(payload) FROM segments "
-				"WHERE id >= ?1 AND id < ?2 ORDER BY id",
+				"WHERE id >= ?1 AND id <= ?2 ORDER BY id",
 	    .write = true, .hot = true },
 	[SQL_AUDIT_PUT] = { "INSERT INTO audit (operation, at_ms, last_ms, "
 			    "actor, action, subject, detail, "

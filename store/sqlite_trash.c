@@ -91,13 +91,16 @@ static enum err on_request_size(void *arg, sqlite3_stmt *row)
 
 static enum err drop_one(struct sqlite_db *d, int64_t row, struct dropping *p)
 {
-	int64_t base = row << SQLITE_INDEX_BITS;
+	int64_t base;
 	enum err rc;
 
+	if (row < 1 || row > INT64_MAX >> SQLITE_INDEX_BITS)
+		return sqlite_corrupt(d, "the trash is broken");
+	base = row << SQLITE_INDEX_BITS;
 	p->any = p->left = false;
 	rc = sqlite_each(d, SQL_SEGMENT_SIZES,
 	    SQL_WITH(
-		SQL_INT(base), SQL_INT(base + (int64_t)SQLITE_INDEX_LIMIT)),
+		SQL_INT(base), SQL_INT(base + (int64_t)SQLITE_INDEX_LIMIT - 1)),
 	    on_size, p);
 	if (rc == OK && p->any)
 		rc = sqlite_run(d, SQL_SEGMENTS_DELETE,

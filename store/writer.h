@@ -42,6 +42,8 @@ struct store;
 
 /* Executions that one WRITE_PRUNE may name. */
 #define WRITE_PRUNE_MAX 500
+/* Tombstones that one WRITE_TOMBSTONES_DROP may take away. */
+#define WRITE_TOMBSTONES_MAX 500
 
 enum write_kind {
 	WRITE_CREATE,	       /* an execution, once per idempotency key */
@@ -168,9 +170,10 @@ struct write {
 			uint32_t absent, live;
 		} prune;
 		/*
-		 * Up to ${limit} tombstones of deletions before ${before_ms}:
-		 * their ids say ERR_NOT_FOUND from now on. ${dropped} less
-		 * than limit: no more.
+		 * Up to ${limit} (at most WRITE_TOMBSTONES_MAX) tombstones of
+		 * deletions before ${before_ms}: their ids say ERR_NOT_FOUND
+		 * from now on. ${dropped} less than limit: no more. Fails:
+		 * ERR_INPUT (too many).
 		 */
 		struct {
 			int64_t before_ms;

@@ -14,8 +14,6 @@
 
 /* Beyond any transaction: a bound for one enormous batch. */
 #define TX_MAX_BYTES ((size_t)512 << 20)
-/* What one write may take from the others of its transaction. */
-#define TOMBSTONES_AT_ONCE 1000
 
 void writer_tx_init(struct writer_tx *tx)
 {
@@ -146,11 +144,14 @@ static enum err apply_delete(
 
 static enum err apply_tombstones_drop(struct writer *w, struct write *x)
 {
-	uint32_t limit = x->u.tombstones_drop.limit;
-
+	if (x->u.tombstones_drop.limit > WRITE_TOMBSTONES_MAX) {
+		x->result = ERR_INPUT;
+		err_why(&x->why, "more than %d tombstones at once",
+		    WRITE_TOMBSTONES_MAX);
+		return OK;
+	}
 	return w->store->engine->tombstones_drop(w->store->db,
-	    x->u.tombstones_drop.before_ms,
-	    limit < TOMBSTONES_AT_ONCE ? limit : TOMBSTONES_AT_ONCE,
+	    x->u.tombstones_drop.before_ms, x->u.tombstones_drop.limit,
 	    &x->u.tombstones_drop.dropped);
 }
 

@@ -395,6 +395,12 @@ static void what_is_there_and_deleted_is_found(void **state)
 		assert_int_equal(v.f[i].kind, CHECK_TOMBSTONE);
 		assert_true(v.f[i].has_id);
 	}
+	edit(w, "DELETE FROM tombstones;"
+		"INSERT INTO tombstones VALUES (x'ff', 'ann', 7)");
+	check_alone(w->place.url, &v);
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.f[0].kind, CHECK_FILE);
+	assert_non_null(strstr(v.f[0].what.text, "tombstone"));
 	edit(w, "DELETE FROM tombstones");
 	snprintf(sql, sizeof(sql), "INSERT INTO trash VALUES (%lld)",
 	    (long long)w->live.row);

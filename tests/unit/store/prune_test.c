@@ -248,6 +248,8 @@ static void tombstones_are_forgotten_by_age(void **state)
 	assert_int_equal(job.write.u.tombstones_drop.dropped, 2);
 	assert_int_equal(job_run(&job, p->store), OK);
 	assert_int_equal(job.write.u.tombstones_drop.dropped, 1);
+	job.write.u.tombstones_drop.limit = WRITE_TOMBSTONES_MAX + 1;
+	assert_int_equal(job_run(&job, p->store), ERR_INPUT);
 	job_fini(&job);
 	assert_int_equal(query_open(p->store, &q), OK);
 	for (int i = 0; i < 3; i++)
