@@ -240,8 +240,8 @@ struct engine {
 	    struct engine_db *db, int64_t row, const struct engine_segment *s);
 	/*
 	 * The record and the request of the ended ${e}, all of whose
-	 * e->next_index chunks are in segments at this commit. Sets e->row when
-	 * it is 0, else it is import_begin()'s. ERR_CONFLICT: there is one with
+	 * e->next_index chunks are in segments at this commit; e->bytes is what
+	 * all of it holds. Its tombstone, if any, goes. Sets e->row when it is 0, else it is import_begin()'s. ERR_CONFLICT: there is one with
 	 * this id, or this idempotency key of its owner.
 	 */
 	enum err (*import_finish)(struct engine_db *db, struct execution *e);

@@ -13,8 +13,11 @@
 #define OWNED(row)                                     \
 	"EXISTS (SELECT 1 FROM executions AS e WHERE " \
 	"e.id = " row " AND e.payload_deleted_ms = 0)"
-#define TRASHED(row) \
-	"EXISTS (SELECT 1 FROM trash AS t WHERE t.execution = " row ")"
+/* Not there, but for a reason: dropped soon, or its record is still to come. */
+#define TRASHED(row)                                                     \
+	"(EXISTS (SELECT 1 FROM trash AS t WHERE t.execution = " row ")" \
+	" OR EXISTS (SELECT 1 FROM imports AS i "                        \
+	"WHERE i.execution = " row "))"
 
 /* As sqlite_read.c takes them. */
 #define BRIEF                                                     \
@@ -182,9 +185,10 @@ static const struct sqlite_sql_text texts[] = {
 				   "created_ms, started_ms, first_chunk_ms, "
 				   "finished_ms, next_index, packed, attempts, "
 				   "error_code, idempotency_key, "
-				   "request_hash, metadata) VALUES (?1, ?2, "
+				   "request_hash, metadata, bytes) "
+				   "VALUES (?1, ?2, "
 				   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-				   "?12, ?13, ?14, ?15, ?16, ?17)",
+				   "?12, ?13, ?14, ?15, ?16, ?17, ?18)",
 	    .write = true, .hot = true },
 	[SQL_KEY_INSERT] = { "INSERT INTO keys (public_id, label, owner, hint, "
 			     "scopes, hash, created_ms, expires_ms, "
