@@ -22,7 +22,7 @@
 #include "tests/bench/stored.h"
 
 #define MAX_STREAMS 1000
-#define MAX_WAITS ((size_t)20 << 20)
+#define MAX_WAITS ((size_t)4 << 20)
 
 static struct {
 	char dir[200];
@@ -45,10 +45,17 @@ struct sent {
 	int64_t at_ns;
 };
 
-/* The waits of a window; the writer's thread adds. */
-static struct {
+/* The waits of each window; the writer's thread adds to the last one. */
+#define WINDOWS 3
+
+struct window {
 	float *ms;
 	atomic_size_t n;
+};
+
+static struct {
+	struct window window[WINDOWS];
+	atomic_size_t at;
 	atomic_size_t under_way;
 	atomic_bool stop;
 	struct store *store;
@@ -58,12 +65,13 @@ static struct {
 static void on_written(struct write *w)
 {
 	struct sent *s = (struct sent *)(void *)w;
-	size_t i = atomic_fetch_add(&waits.n, 1);
+	struct window *in = &waits.window[atomic_load(&waits.at)];
+	size_t i = atomic_fetch_add(&in->n, 1);
 
 	if (w->result != OK)
 		die("a chunk was refused: %s", w->why.text);
 	if (i < MAX_WAITS)
-		waits.ms[i] = (float)(clock_mono_ns() - s->at_ns) / 1e6f;
+		in->ms[i] = (float)(clock_mono_ns() - s->at_ns) / 1e6f;
 	batch_fini(&w->u.batch);
 	free(s);
 	atomic_fetch_sub(&waits.under_way, 1);
@@ -218,18 +226,18 @@ static void measure_sync(void)
 	    quantile(ms, 300, 1));
 }
 
-/* Say what the waits since the last call were, and begin anew. */
-static double say_waits(const char *what, double seconds)
+/* Say what the waits of a window were that is over. */
+static double say_waits(const char *what, struct window *of, double seconds)
 {
-	size_t n = atomic_exchange(&waits.n, 0);
+	size_t n = atomic_load(&of->n);
 	double p99;
 
 	n = n < MAX_WAITS ? n : MAX_WAITS;
-	p99 = quantile(waits.ms, n, 0.99);
+	p99 = quantile(of->ms, n, 0.99);
 	printf("  %s, %.1f s: %zu waits, p50 %.2f ms, p99 %.2f ms, "
 	       "p99.9 %.2f ms, max %.2f ms\n",
-	    what, seconds, n, quantile(waits.ms, n, 0.5), p99,
-	    quantile(waits.ms, n, 0.999), quantile(waits.ms, n, 1));
+	    what, seconds, n, quantile(of->ms, n, 0.5), p99,
+	    quantile(of->ms, n, 0.999), quantile(of->ms, n, 1));
 	return p99;
 }
 
@@ -344,20 +352,18 @@ static void measure(
 	for (size_t i = 0; i < options.streams; i++)
 		waits.id[i] = create();
 	atomic_store(&waits.stop, false);
-	atomic_store(&waits.n, 0);
+	for (size_t i = 0; i < WINDOWS; i++)
+		atomic_store(&waits.window[i].n, 0);
+	atomic_store(&waits.at, 0);
 	pthread_create(&watcher, NULL, watch_for_ever, &watch);
 	pthread_create(&streams, NULL, stream_for_ever, NULL);
 	nap_ms(options.seconds * 1e3);
-	quiet = say_waits("alone", options.seconds);
+	atomic_store(&waits.at, 1);
 	from = clock_mono_ns();
 	prune(n);
+	atomic_store(&waits.at, 2);
 	pruned = clock_mono_ns();
-	say_waits("records go", (double)(pruned - from) / 1e9);
 	await_clean();
-	printf("  p99 is %.1f times that alone\n",
-	    say_waits("payload goes, file shrinks",
-		(double)(clock_mono_ns() - pruned) / 1e9) /
-		quiet);
 	seconds = (double)(clock_mono_ns() - from) / 1e9;
 	atomic_store(&waits.stop, true);
 	atomic_store(&watch.stop, true);
@@ -365,6 +371,13 @@ static void measure(
 	pthread_join(watcher, NULL);
 	while (atomic_load(&waits.under_way) > 0)
 		nap_ms(1);
+	quiet = say_waits("alone", &waits.window[0], options.seconds);
+	say_waits(
+	    "records go", &waits.window[1], (double)(pruned - from) / 1e9);
+	printf("  p99 is %.1f times that alone\n",
+	    say_waits("payload goes, file shrinks", &waits.window[2],
+		seconds - (double)(pruned - from) / 1e9) /
+		quiet);
 	nap_ms(500); /* the file gets shorter when the WAL is copied back */
 	printf("  %.1f s in all, %.0f chunks/s; WAL at most %.1f MB; file "
 	       "%.1f MB, then %.1f MB\n",
@@ -424,14 +437,17 @@ int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	read_options(argc, argv);
-	waits.ms = malloc(MAX_WAITS * sizeof(*waits.ms));
-	if (waits.ms == NULL)
-		die("no memory");
+	for (size_t i = 0; i < WINDOWS; i++) {
+		waits.window[i].ms = malloc(MAX_WAITS * sizeof(float));
+		if (waits.window[i].ms == NULL)
+			die("no memory");
+	}
 	measure_sync();
 	measure("many small", options.pruned / options.chunks,
 	    options.kept / options.chunks, options.chunks);
 	measure("one huge", 1, options.kept / options.pruned,
 	    (uint32_t)options.pruned);
-	free(waits.ms);
+	for (size_t i = 0; i < WINDOWS; i++)
+		free(waits.window[i].ms);
 	return rmdir(options.dir) == 0 ? 0 : 1;
 }
