@@ -4,7 +4,8 @@
  *
  * The file: [server], [store], [worker] and [log] hold the keys of the option
  * table; each [upstream NAME] holds dialect, base_url, model and one of key,
- * key_file, key_env. Comments are lines that begin with '#' or ';', and what
+ * key_file, key_env; each [retain NAME] holds age, bytes or count, and owner,
+ * status, payload_only. Comments are lines that begin with '#' or ';', and what
  * follows " ;". Anything unknown is an error with its line.
  *
  * The usual variables of providers define upstreams without a file:
@@ -26,9 +27,11 @@
 #include "server/option.h"
 #include "store/base/err.h"
 #include "store/base/log.h"
+#include "store/retention.h"
 #include "store/store.h"
 
 #define CONFIG_MAX_UPSTREAMS 64
+#define CONFIG_MAX_RETAINS 32
 /* A preset admin key must be as long as this. */
 #define CONFIG_MIN_ADMIN_KEY 20
 
@@ -42,11 +45,23 @@ struct config_upstream {
 	char where[512]; /* where it was defined, in words */
 };
 
+#define CONFIG_RETAIN_KEYS 6
+
+/* What is kept of some executions, and for how long. */
+struct config_retain {
+	char name[33];
+	struct retention_rule rule;
+	char said[CONFIG_RETAIN_KEYS][96]; /* its values; "": not given */
+	char where[512];		   /* where it was defined, in words */
+};
+
 /* Texts are lent by the option set, which must outlive the config. */
 struct config {
 	const struct option_set *options;
 	struct config_upstream upstreams[CONFIG_MAX_UPSTREAMS];
 	size_t n_upstreams;
+	struct config_retain retains[CONFIG_MAX_RETAINS];
+	size_t n_retains;
 
 	const char *const *listen;
 	const char *const *allow_hosts, *const *cors_origins;
@@ -63,6 +78,8 @@ struct config {
 	int64_t header_ms, body_ms, keepalive_ms, stall_ms, max_wait_ms;
 	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
 	int64_t drain_ms;
+	int64_t retain_age_ms, retain_bytes, retain_count; /* 0: no limit */
+	int64_t retain_every_ms, retain_tombstones_ms;
 	enum log_level log_level;
 	enum log_format log_format; /* auto has been decided */
 };
@@ -77,6 +94,15 @@ const struct option_spec *const *config_tables(void);
  */
 MUST_CHECK enum err config_load(
     struct option_set *options, struct config *ret, struct why *why);
+
+/*
+ * All that retention must look to, of flags and sections, into ${ret}, with room
+ * for CONFIG_MAX_RETAINS + 1. Returns how many.
+ */
+size_t config_rules(const struct config *c, struct retention_rule *ret);
+
+/* The key of said[${i}]: "owner", …; NULL past the last. */
+const char *config_retain_key(size_t i);
 
 /* An all-zero config is fine. */
 void config_fini(struct config *c);

@@ -11,8 +11,13 @@
 #define MAX_WORDS 128
 /* inih cuts longer names and sections in silence. */
 #define NAME_BYTES 48
+#define MAX_SECTIONS 16
 
 static const char upstream_prefix[] = "upstream ";
+static const char retain_prefix[] = "retain ";
+/* Of these there may be many, each with a name. */
+static const char *const named[] = { "upstream", "retain" };
+#define N_NAMED (sizeof(named) / sizeof(named[0]))
 static const char *const upstream_keys[] = { "dialect", "base_url", "key",
 	"key_file", "key_env", "model" };
 #define N_UPSTREAM_KEYS (sizeof(upstream_keys) / sizeof(upstream_keys[0]))
@@ -49,46 +54,62 @@ static size_t sections(
 			if (strlen(dst[k]) == len &&
 			    strncmp(dst[k], spec->key, len) == 0)
 				break;
-		if (len && k == n && n < 15)
+		if (len && k == n && n < MAX_SECTIONS - N_NAMED)
 			snprintf(
 			    dst[n++], NAME_BYTES, "%.*s", (int)len, spec->key);
 	}
-	snprintf(dst[n++], NAME_BYTES, "upstream");
+	for (k = 0; k < N_NAMED; k++)
+		snprintf(dst[n++], NAME_BYTES, "%s", named[k]);
 	return n;
+}
+
+/* "[upstream NAME]", "[retain NAME]". False: it is neither. */
+static bool on_named_section(struct reading *r, const char *name)
+{
+	struct why why = { "" };
+	char where[512];
+	enum err err;
+
+	snprintf(where, sizeof(where), "%s:%u", r->path, r->line);
+	if (strncmp(name, upstream_prefix, sizeof(upstream_prefix) - 1) == 0) {
+		struct config_upstream *u;
+
+		err = config_upstream_add(r->config,
+		    name + sizeof(upstream_prefix) - 1, where, &u, &why);
+	} else if (strncmp(name, retain_prefix, sizeof(retain_prefix) - 1) ==
+		   0) {
+		err = config_retain_add(
+		    r->config, name + sizeof(retain_prefix) - 1, where, &why);
+	} else {
+		return false;
+	}
+	if (err)
+		fail(r, err, why.text);
+	return true;
 }
 
 static void on_section(struct reading *r, const char *name)
 {
-	char names[16][NAME_BYTES], text[256];
-	const char *words[16], *near;
-	struct config_upstream *u;
-	struct why why = { "" };
-	enum err err;
+	char names[MAX_SECTIONS][NAME_BYTES], text[256];
+	const char *words[MAX_SECTIONS], *near;
 	size_t n;
 
 	if (strlen(name) >= NAME_BYTES) {
 		fail(r, ERR_INPUT, "the section's name is too long");
 		return;
 	}
-	if (strncmp(name, upstream_prefix, sizeof(upstream_prefix) - 1) == 0) {
-		name += sizeof(upstream_prefix) - 1;
-		snprintf(text, sizeof(text), "%s:%u", r->path, r->line);
-		err = config_upstream_add(r->config, name, text, &u, &why);
-		if (err)
-			fail(r, err, why.text);
+	if (on_named_section(r, name))
 		return;
-	}
 	n = sections(r->options, names);
 	for (size_t i = 0; i < n; i++) {
 		words[i] = names[i];
-		if (strcmp(name, names[i]) == 0 &&
-		    strcmp(name, "upstream") != 0)
+		if (strcmp(name, names[i]) == 0 && i < n - N_NAMED)
 			return;
 	}
 	near = suggest_nearest(name, words, n);
-	if (strcmp(name, "upstream") == 0)
-		snprintf(text, sizeof(text),
-		    "an upstream wants a name: [upstream NAME]");
+	if (near && strcmp(near, name) == 0)
+		snprintf(text, sizeof(text), "%s %s wants a name: [%s NAME]",
+		    strchr("aeiou", *name) ? "an" : "a", name, name);
 	else if (near)
 		snprintf(text, sizeof(text),
 		    "unknown section [%.*s]; did you mean [%s]?", NAME_BYTES,
@@ -253,6 +274,9 @@ static int on_value(
 		err = upstream_line(
 		    &r->config->upstreams[r->config->n_upstreams - 1], key,
 		    value, &why);
+	else if (strncmp(section, retain_prefix, sizeof(retain_prefix) - 1) ==
+		 0)
+		err = config_retain_line(r->config, key, value, &why);
 	else
 		err = option_take_line(
 		    r->options, section, key, value, r->path, r->line, &why);

@@ -30,4 +30,16 @@ MUST_CHECK enum err config_upstream_add(struct config *c, const char *name,
 MUST_CHECK enum err config_upstream_check(
     struct config_upstream *u, struct why *why);
 
+/* A new [retain ${name}]. Fails: ERR_INPUT (too many, a bad name), ERR_NOMEM. */
+MUST_CHECK enum err config_retain_add(
+    struct config *c, const char *name, const char *where, struct why *why);
+
+/* One line of the newest one. Fails: ERR_INPUT. */
+MUST_CHECK enum err config_retain_line(
+    struct config *c, const char *key, const char *value, struct why *why);
+
+/* Does each keep less than everything? Fails: ERR_INPUT. */
+MUST_CHECK enum err config_retain_check(
+    const struct config *c, struct why *why);
+
 #endif
