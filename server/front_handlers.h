@@ -61,4 +61,8 @@ void front_ops_check(struct call *call);
 /* front_ops_backup.c */
 void front_ops_backup(struct call *call);
 
+/* front_ops_prune.c, front_ops_audit.c */
+void front_ops_prune(struct call *call);
+void front_ops_audit(struct call *call);
+
 #endif

@@ -98,6 +98,10 @@ static void begin_record(struct export *x)
 	jsonout_object(&x->out);
 	write_execution_members(&x->out, &x->found[x->at], true);
 	write_idempotency(&x->out, &x->found[x->at]);
+	if (x->found[x->at].payload_deleted_ms > 0) {
+		jsonout_key(&x->out, "payload_deleted");
+		jsonout_bool(&x->out, true);
+	}
 	jsonout_key(&x->out, "chunks");
 	jsonout_array(&x->out);
 	x->q = (struct page_query){ 0, 1000, STEP_BYTES };
@@ -161,8 +165,8 @@ static enum err one_page(struct export *x, struct query *q)
 	page_init(&page);
 	e = query_page(q, &x->found[x->at].id, x->f.owner, &x->q, &page);
 	/* The line ends with what was read, and says that it is cut. */
-	if (e == ERR_NOT_FOUND)
-		x->deleted = true;
+	if (e == ERR_NOT_FOUND || e == ERR_GONE)
+		x->deleted = x->found[x->at].payload_deleted_ms == 0;
 	else if (e != OK)
 		goto out;
 	if (!text)

@@ -109,6 +109,11 @@ static const struct route table[] = {
 	{ HTTP_POST, "/v1/backup", &front_ops, ADMIN, ROUTE_FREE,
 	    front_ops_backup,
 	    "copy the store into the server's directory for backups" },
+	{ HTTP_POST, "/v1/prune", &front_ops, ADMIN, ROUTE_FREE,
+	    front_ops_prune,
+	    "remove ended executions, or their payload, a batch a call", "" },
+	{ HTTP_GET, "/v1/audit", &front_ops, ADMIN, ROUTE_FREE, front_ops_audit,
+	    "what was done, the newest first", "before limit" },
 	OPS("/openapi.json", 0, front_ops_openapi, "this table as OpenAPI 3.1"),
 };
 #define N_ROUTES (sizeof(table) / sizeof(table[0]))
