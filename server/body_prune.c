@@ -229,13 +229,33 @@ static enum err read_rule(
 	return e;
 }
 
+static enum err read_list(
+    const json_t *root, struct id *ret, size_t *ret_n, struct problem *p)
+{
+	const json_t *list = json_object_get(root, "ids"), *one;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) == 0 ||
+	    json_array_size(list) > BODY_MAX_IDS)
+		return body_refuse(
+		    p, "ids", "ids must be a list of 1 to %d", BODY_MAX_IDS);
+	json_array_foreach(list, i, one)
+	{
+		if (!json_is_string(one) ||
+		    id_parse(json_string_value(one), json_string_length(one),
+			&ret[i]) != OK)
+			return body_refuse(
+			    p, "ids", "ids[%zu] is no execution_id", i);
+	}
+	*ret_n = json_array_size(list);
+	return OK;
+}
+
 static enum err read_ids(
     const json_t *root, struct body_prune *ret, struct problem *p)
 {
-	const json_t *list, *one;
 	const char *key;
 	json_t *v;
-	size_t i;
 
 	json_object_foreach((json_t *)(uintptr_t)root, key, v)
 	{
@@ -244,21 +264,23 @@ static enum err read_ids(
 			return body_refuse(
 			    p, key, "%s does not go with ids", key);
 	}
-	list = json_object_get(root, "ids");
-	if (!json_is_array(list) || json_array_size(list) == 0 ||
-	    json_array_size(list) > BODY_MAX_PRUNE)
-		return body_refuse(
-		    p, "ids", "ids must be a list of 1 to %d", BODY_MAX_PRUNE);
-	json_array_foreach(list, i, one)
-	{
-		if (!json_is_string(one) ||
-		    id_parse(json_string_value(one), json_string_length(one),
-			&ret->id[i]) != OK)
-			return body_refuse(
-			    p, "ids", "ids[%zu] is no execution_id", i);
-	}
-	ret->n = json_array_size(list);
-	return OK;
+	return read_list(root, ret->id, &ret->n, p);
+}
+
+enum err body_ids(const char *text, size_t len, struct id *ret, size_t *ret_n,
+    struct problem *p)
+{
+	static const char *const known[] = { "ids" };
+	json_t *root = NULL;
+	enum err e;
+
+	e = body_parse(text, len, &root, p);
+	if (e == OK)
+		e = body_only(root, "", known, 1, p);
+	if (e == OK)
+		e = read_list(root, ret, ret_n, p);
+	json_decref(root);
+	return e;
 }
 
 enum err body_prune(
@@ -266,9 +288,9 @@ enum err body_prune(
 {
 	static const char *const known[] = { "ids", "status", "owner", "since",
 		"until", "older_than_ms", "keep_last", "keep_bytes", "all",
-		"payload_only", "dry_run", "limit", "next" };
+		"payload_only", "dry_run", "limit", "list", "next" };
 	static const char *const limits[] = { "limit", NULL };
-	int64_t limit = BODY_MAX_PRUNE;
+	int64_t limit = BODY_MAX_IDS;
 	json_t *root = NULL;
 	enum err e;
 
@@ -280,13 +302,17 @@ enum err body_prune(
 	if (e == OK)
 		e = read_bool(root, "dry_run", &ret->dry_run, p);
 	if (e == OK)
+		e = read_bool(root, "list", &ret->list, p);
+	if (e == OK && ret->list && !ret->dry_run)
+		e = body_refuse(p, "list", "list goes with dry_run");
+	if (e == OK)
 		e = read_bool(root, "payload_only", &ret->rule.payload_only, p);
 	if (e == OK && json_object_get(root, "ids")) {
 		e = read_ids(root, ret, p);
 		goto out;
 	}
 	if (e == OK)
-		e = body_int(root, limits, 1, BODY_MAX_PRUNE, &limit, p);
+		e = body_int(root, limits, 1, BODY_MAX_IDS, &limit, p);
 	ret->limit = (uint32_t)limit;
 	if (e == OK)
 		e = read_rule(root, &ret->rule, p);

@@ -21,6 +21,7 @@
 /* One turn of the pool; how long a call goes on before it says "more". */
 #define TURN_MS 20
 #define CALL_MS 2000
+#define ANSWER_MAX_BYTES ((size_t)256 << 10)
 
 /* What a call does; with the call, or with its job. */
 struct pruning {
@@ -31,6 +32,7 @@ struct pruning {
 	uint64_t executions, chunks, bytes, absent, live;
 	int64_t oldest_ms, newest_ms; /* creation; 0: none */
 	size_t at;		      /* ids that are done */
+	size_t n_listed;	      /* of ask.id, by the rule */
 	int64_t until_ms;	      /* mono */
 };
 
@@ -61,7 +63,26 @@ static void holder_drop(void *state)
 	pruning_free(((struct holder *)state)->p);
 }
 
+/* Does the call end at the limit, and another goes on? */
+static bool bounded(const struct pruning *p)
+{
+	return !p->ask.dry_run || p->ask.list;
+}
+
 /* --- the answer --- */
+
+static void write_list(struct buf *b, const struct pruning *p)
+{
+	char id[ID_TEXT];
+
+	jsonout_key(b, "ids");
+	jsonout_array(b);
+	for (size_t i = 0; i < p->n_listed; i++) {
+		id_text(&p->ask.id[i], id);
+		jsonout_string(b, id, strlen(id));
+	}
+	jsonout_array_end(b);
+}
 
 static void answer(struct call *call, bool more)
 {
@@ -71,7 +92,7 @@ static void answer(struct call *call, bool more)
 	struct buf b, next;
 
 	id_text(&p->ask.operation, operation);
-	buf_init(&b, 4096);
+	buf_init(&b, ANSWER_MAX_BYTES);
 	buf_init(&next, 1024);
 	jsonout_object(&b);
 	jsonout_key(&b, "dry_run");
@@ -94,6 +115,8 @@ static void answer(struct call *call, bool more)
 		body_prune_next(&next, &p->ask, &mark);
 	buf_putc(&next, '\0');
 	jsonout_member(&b, "next", next.len > 1 ? next.data : NULL);
+	if (p->ask.list)
+		write_list(&b, p);
 	jsonout_object_end(&b);
 	if (buf_state(&next) != OK)
 		b.failed = ERR_NOMEM;
@@ -119,6 +142,10 @@ static void add_batch(struct pruning *p)
 	p->executions += b->n_whole + b->n_payload;
 	p->chunks += b->chunks;
 	p->bytes += b->bytes;
+	for (uint32_t i = 0; p->ask.list && i < b->n_whole; i++)
+		p->ask.id[p->n_listed++] = b->whole[i];
+	for (uint32_t i = 0; p->ask.list && i < b->n_payload; i++)
+		p->ask.id[p->n_listed++] = b->payload[i];
 }
 
 /* What would become of ids[at]. */
@@ -152,7 +179,7 @@ static enum err look_by_rule(struct pruning *p, struct query *q)
 	uint32_t max = RETENTION_BATCH;
 	enum err rc;
 
-	if (!p->ask.dry_run && left < max)
+	if (bounded(p) && left < max)
 		max = (uint32_t)left;
 	rc = retention_step(p->look, retention_walk, q, max, &p->batch);
 	if (rc == OK)
@@ -160,25 +187,27 @@ static enum err look_by_rule(struct pruning *p, struct query *q)
 	return rc;
 }
 
+/* Is there nothing more to look for in this turn? */
+static bool looked(const struct pruning *p)
+{
+	const struct retention_batch *b = &p->batch;
+
+	if (!p->look)
+		return p->at == p->ask.n;
+	if (b->done || (bounded(p) && p->executions >= p->ask.limit))
+		return true;
+	return !p->ask.dry_run && b->n_whole + b->n_payload > 0;
+}
+
 static void look_run(struct read_job *job, struct query *q)
 {
 	struct pruning *p = ((struct look_job *)job)->p;
 	int64_t until = clock_mono_ms() + TURN_MS;
-	bool enough = false;
 	enum err rc = OK;
 
-	while (rc == OK && !enough) {
-		if (p->look)
-			rc = look_by_rule(p, q);
-		else
-			rc = pretend_id(p, q);
-		enough =
-		    p->look ? p->batch.done ||
-				  (!p->ask.dry_run &&
-				      p->batch.n_whole + p->batch.n_payload > 0)
-			    : p->at == p->ask.n;
-		enough |= clock_mono_ms() >= until;
-	}
+	do {
+		rc = p->look ? look_by_rule(p, q) : pretend_id(p, q);
+	} while (rc == OK && !looked(p) && clock_mono_ms() < until);
 	job->result = rc;
 }
 
@@ -309,9 +338,8 @@ static void go_on(struct call *call)
 		erase(call, b->payload, b->n_payload);
 	else if (b->done)
 		answer(call, false);
-	else if (!p->ask.dry_run &&
-		 (p->executions >= p->ask.limit ||
-		     (late && retention_mark(p->look, &mark))))
+	else if (bounded(p) && (p->executions >= p->ask.limit ||
+				   (late && retention_mark(p->look, &mark))))
 		answer(call, true);
 	else
 		look(call);
