@@ -104,6 +104,9 @@ enum err sqlite_read_request(struct sqlite_db *d, struct execution *e)
 {
 	enum err rc;
 
+	/* It may still lie in the trash: deleted is deleted. */
+	if (e->payload_deleted_ms != 0)
+		return OK;
 	rc = sqlite_one(
 	    d, SQL_REQUEST_GET, SQL_WITH(SQL_INT(e->row)), on_request, e);
 	return rc == ERR_NOT_FOUND ? OK : rc;

@@ -502,6 +502,30 @@ static void a_deleted_execution_leaves_nothing_behind(void **state)
 	assert_int_equal(read_all(f, &next, 0, 100, 1 << 20), 0);
 }
 
+static void a_deleted_payload_is_not_read_while_it_waits_in_the_trash(
+    void **state)
+{
+	struct fixture *f = *state;
+	struct execution e = stored(f, "ann"), got = { 0 };
+	struct query_filter q = { .status = -1, .limit = 1 };
+	uint32_t n = 0;
+
+	append(f, &e, 0, 3);
+	finish(f, &e, 3);
+	assert_ok(OF(f->w)->begin(f->w));
+	assert_ok(OF(f->w)->payload_delete(f->w, e.row, 5));
+	assert_ok(OF(f->w)->commit(f->w));
+	assert_ok(OF(f->r)->execution_get(f->r, &e.id, NULL, &got));
+	assert_null(got.request);
+	assert_string_equal(got.metadata, "{\"usage\":1}");
+	assert_int_equal(got.payload_deleted_ms, 5);
+	execution_fini(&got);
+	assert_ok(OF(f->r)->execution_list(f->r, &q, true, &got, &n));
+	assert_int_equal(n, 1);
+	assert_null(got.request);
+	execution_fini(&got);
+}
+
 /* --- lists --- */
 
 static uint32_t list(
@@ -1200,6 +1224,7 @@ int main(void)
 		T(an_ended_execution_never_changes),
 		T(a_rolled_back_execution_was_never_there),
 		T(a_deleted_execution_leaves_nothing_behind),
+		T(a_deleted_payload_is_not_read_while_it_waits_in_the_trash),
 		T(a_list_is_newest_first_and_goes_on_at_the_cursor),
 		T(a_list_by_status_holds_only_that_status),
 		T(a_list_by_time_takes_from_since_until_before_until),
