@@ -411,7 +411,7 @@ test("without a server spool prune works on the store itself", async () => {
 	assert.equal((await own.ask(`/v1/executions/${ids[0]}`)).status, 410);
 	assert.equal((await own.ask(`/v1/executions/${ids[2]}/chunks`)).json.payload_only, true);
 	assert.deepEqual((await audit(own)).map((r) => [r.actor, r.action, r.executions]),
-		[["offline", "prune.payload", 1], ["offline", "prune", 2]]);
+		[["offline", "prune.payload", 1], ["offline", "prune", 2], ["serve", "key.create", 0]]);
 	await own.stop();
 });
 
@@ -513,6 +513,8 @@ test("the audit says who made, replaced, revoked and removed what", async () => 
 	const backup = await own.ask("/v1/backup", { body: { name: "b.db" } });
 	assert.equal(backup.status, 201, backup.text);
 	const rows = (await audit(own)).reverse();
+	assert.deepEqual([rows[0].actor, rows[0].action], ["serve", "key.create"], "the first admin key");
+	rows.shift();
 	assert.deepEqual(rows.map((r) => [r.action, r.subject]), [
 		["key.create", key.id],
 		["key.create", next.id],
@@ -532,13 +534,14 @@ test("the audit says who made, replaced, revoked and removed what", async () => 
 	const page = (await own.ask("/v1/audit?limit=2")).json;
 	assert.equal(page.entries.length, 2);
 	const older = (await own.ask(`/v1/audit?limit=2&before=${page.next}`)).json;
-	assert.deepEqual([...page.entries, ...older.entries], rows.reverse().slice(0, 4));
+	rows.reverse();
+	assert.deepEqual([...page.entries, ...older.entries], rows.slice(0, 4));
 	assert.equal((await own.ask("/v1/audit?after=3")).status, 400);
 	const { code, out } = await spool(["audit", "--limit", "2"], { env: envOf(own) });
 	assert.equal(code, 0);
 	assert.deepEqual(lines(out).map((l) => l.split("\t")[3]), ["backup", "key.revoke"]);
 	const all = await spool(["audit", "--limit", "0", "--json"], { env: envOf(own) });
-	assert.deepEqual(lines(all.out).map((l) => JSON.parse(l)), rows);
+	assert.deepEqual(lines(all.out).map((l) => JSON.parse(l)).slice(0, -1), rows);
 	await own.stop();
 });
 
