@@ -12,8 +12,8 @@
 
 /* Creation and the stamp in the id, by which walks go, may differ by this. */
 #define SLACK_MS ((int64_t)120000)
-/* Edges of owners that are remembered; a power of two. */
-#define OWNERS 1024
+/* Places for the edges of owners; when most are taken, all are forgotten. */
+#define OWNERS 8192
 
 enum measured { MEASURED_NOT, MEASURED_YES };
 
@@ -24,7 +24,8 @@ struct edge {
 };
 
 struct owner_edge {
-	char owner[KEY_NAME_BYTES]; /* "": the place is free */
+	bool used;
+	char owner[KEY_NAME_BYTES];
 	struct edge edge;
 };
 
@@ -33,7 +34,8 @@ struct measuring {
 	bool active;
 	bool bytes; /* else: count */
 	size_t rule;
-	char owner[KEY_NAME_BYTES]; /* of a per-owner count */
+	bool of_owner; /* only this one's */
+	char owner[KEY_NAME_BYTES];
 	bool has_after;
 	struct id after;
 	uint64_t seen;
@@ -46,7 +48,12 @@ struct retention {
 	int64_t now_ms;
 	struct measuring m;
 	struct owner_edge owners[OWNERS];
+	size_t n_owners;
+	struct execution_brief seen[RETENTION_BATCH]; /* while measuring */
+	/* While judging: those from at on are still to come. */
 	struct execution_brief page[RETENTION_BATCH];
+	uint32_t at, n_page;
+	bool last_page;
 	struct id position;
 	bool has_position, moved;
 };
@@ -129,7 +136,7 @@ static void ask_all(const struct retention *r, struct query_filter *f)
 
 /* --- measuring --- */
 
-/* The edge of ${owner}'s count; not measured when another took its place. */
+/* The edge of ${owner}'s count; not measured, when it is new here. */
 static struct edge *owner_edge(struct retention *r, const char *owner)
 {
 	uint64_t h = 1469598103934665603u; /* FNV-1a */
@@ -137,19 +144,33 @@ static struct edge *owner_edge(struct retention *r, const char *owner)
 
 	for (const char *c = owner; *c != '\0'; c++)
 		h = (h ^ (uint8_t)*c) * 1099511628211u;
-	o = &r->owners[(h >> 20) % OWNERS];
-	if (strcmp(o->owner, owner) != 0) {
-		*o = (struct owner_edge){ .edge = { .state = MEASURED_NOT } };
-		memcpy(o->owner, owner, strlen(owner) + 1);
+	for (h >>= 20;; h++) {
+		o = &r->owners[h % OWNERS];
+		if (!o->used)
+			break;
+		if (strcmp(o->owner, owner) == 0)
+			return &o->edge;
 	}
+	if (r->n_owners == OWNERS * 3 / 4) {
+		memset(r->owners, 0, sizeof(r->owners));
+		r->n_owners = 0;
+		o = &r->owners[h % OWNERS];
+	}
+	memcpy(o->owner, owner, strlen(owner) + 1);
+	o->used = true;
+	r->n_owners++;
 	return &o->edge;
 }
 
+/* ${owner} NULL: of all that the rule is about. */
 static void begin_measuring(
     struct retention *r, size_t rule, bool bytes, const char *owner)
 {
 	r->m =
 	    (struct measuring){ .active = true, .bytes = bytes, .rule = rule };
+	if (owner == NULL)
+		return;
+	r->m.of_owner = true;
 	memcpy(r->m.owner, owner, strlen(owner) + 1);
 }
 
@@ -161,11 +182,11 @@ static bool choose_measuring(struct retention *r)
 
 		if (rule->count >= 0 && !rule->per_owner &&
 		    r->count[i].state == MEASURED_NOT) {
-			begin_measuring(r, i, false, "");
+			begin_measuring(r, i, false, NULL);
 			return true;
 		}
 		if (rule->bytes >= 0 && r->bytes[i].state == MEASURED_NOT) {
-			begin_measuring(r, i, true, "");
+			begin_measuring(r, i, true, NULL);
 			return true;
 		}
 	}
@@ -175,9 +196,9 @@ static bool choose_measuring(struct retention *r)
 static void end_measuring(struct retention *r, const struct id *id)
 {
 	struct measuring *m = &r->m;
-	struct edge *edge = m->bytes		  ? &r->bytes[m->rule]
-			    : m->owner[0] != '\0' ? owner_edge(r, m->owner)
-						  : &r->count[m->rule];
+	struct edge *edge = m->bytes	  ? &r->bytes[m->rule]
+			    : m->of_owner ? owner_edge(r, m->owner)
+					  : &r->count[m->rule];
 
 	*edge = (struct edge){ MEASURED_YES, *id };
 	m->active = false;
@@ -191,6 +212,16 @@ static bool passes(struct measuring *m, const struct retention_rule *rule,
 	return m->seen > (uint64_t)(m->bytes ? rule->bytes : rule->count);
 }
 
+/* How many rows may be needed: no page is read for one row of it. */
+static uint32_t wanted(
+    const struct measuring *m, const struct retention_rule *rule)
+{
+	uint64_t left = (uint64_t)rule->count - m->seen + 1;
+
+	return m->bytes || left > RETENTION_BATCH ? RETENTION_BATCH
+						  : (uint32_t)left;
+}
+
 /* One page further to the older ones. */
 static enum err measure(
     struct retention *r, retention_walk_fn *walk, void *arg, uint32_t *rows)
@@ -202,15 +233,16 @@ static enum err measure(
 	enum err rc;
 
 	ask(r, rule, &f);
-	if (m->owner[0] != '\0')
+	f.limit = wanted(m, rule);
+	if (m->of_owner)
 		f.owner = m->owner;
 	f.after = m->has_after ? &m->after : NULL;
-	rc = walk(arg, &f, r->page, &n);
+	rc = walk(arg, &f, r->seen, &n);
 	if (rc != OK)
 		return rc;
 	*rows += n;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct execution_brief *e = &r->page[i];
+		const struct execution_brief *e = &r->seen[i];
 
 		if (about(r, rule, e) && passes(m, rule, e)) {
 			end_measuring(r, &e->id);
@@ -221,7 +253,7 @@ static enum err measure(
 		end_measuring(r, &nothing);
 		return OK;
 	}
-	m->after = r->page[n - 1].id;
+	m->after = r->seen[n - 1].id;
 	m->has_after = true;
 	return OK;
 }
@@ -335,9 +367,9 @@ static void take(
 		b->newest_ms = e->created_ms;
 }
 
-/* One page further to the newer ones. */
-static enum err collect(struct retention *r, retention_walk_fn *walk, void *arg,
-    uint32_t max, struct retention_batch *b, uint32_t *rows)
+/* The next page, of newer ones. */
+static enum err turn_page(
+    struct retention *r, retention_walk_fn *walk, void *arg, uint32_t *rows)
 {
 	struct query_filter f;
 	uint32_t n = 0;
@@ -350,26 +382,34 @@ static enum err collect(struct retention *r, retention_walk_fn *walk, void *arg,
 	if (rc != OK)
 		return rc;
 	*rows += n;
-	b->done = n < f.limit;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct execution_brief *e = &r->page[i];
+	r->at = 0;
+	r->n_page = n;
+	r->last_page = n < f.limit;
+	return OK;
+}
+
+/* Judge what is left of the page, as far as the batch and the edges go. */
+static void collect(
+    struct retention *r, uint32_t max, struct retention_batch *b)
+{
+	for (; r->at < r->n_page; r->at++) {
+		const struct execution_brief *e = &r->page[r->at];
 		bool whole, payload;
 
+		if (b->n_whole + b->n_payload == max)
+			return;
 		if (at_the_end(r, e)) {
 			b->done = true;
-			return OK;
+			return;
 		}
-		rc = judge(r, e, &whole, &payload);
-		if (rc == ERR_BUSY || b->n_whole + b->n_payload == max) {
-			b->done = false;
-			return OK;
-		}
+		if (judge(r, e, &whole, &payload) != OK)
+			return;
 		if (whole || payload)
 			take(b, e, whole);
 		r->position = e->id;
 		r->has_position = r->moved = true;
 	}
-	return OK;
+	b->done = r->last_page;
 }
 
 /* --- the look --- */
@@ -417,18 +457,17 @@ enum err retention_step(struct retention *r, retention_walk_fn *walk, void *arg,
 	batch->chunks = batch->bytes = 0;
 	batch->oldest_ms = batch->newest_ms = 0;
 	batch->done = false;
-	while (rc == OK && rows < RETENTION_ROWS) {
+	while (rc == OK && rows < RETENTION_ROWS && !batch->done &&
+	       batch->n_whole + batch->n_payload < max) {
 		uint32_t before = rows;
 
-		if (r->m.active || choose_measuring(r)) {
+		if (r->m.active || choose_measuring(r))
 			rc = measure(r, walk, arg, &rows);
-		} else {
-			rc = collect(r, walk, arg, max, batch, &rows);
-			if (batch->n_whole + batch->n_payload > 0 ||
-			    batch->done)
-				break;
-		}
-		/* An empty page is no work, but it is a turn. */
+		else if (r->at == r->n_page && !r->last_page)
+			rc = turn_page(r, walk, arg, &rows);
+		else
+			collect(r, max, batch);
+		/* A turn without rows is one, too. */
 		if (rows == before)
 			rows++;
 	}

@@ -12,6 +12,7 @@ struct table {
 	struct execution_brief row[MOST];
 	size_t n;
 	size_t asked, longest; /* walks, and the most rows in one */
+	size_t rows;	       /* in all */
 };
 
 static uint64_t seed;
@@ -69,6 +70,7 @@ static enum err walk(void *arg, const struct query_filter *f,
 	}
 	if (n > t->longest)
 		t->longest = n;
+	t->rows += n;
 	*ret_n = n;
 	return OK;
 }
@@ -338,6 +340,28 @@ static void age_alone_reads_no_further_than_it_must(void **state)
 	retention_free(r);
 }
 
+static void an_owner_is_measured_once_and_read_no_further_than_it_must(
+    void **state)
+{
+	static struct table t;
+	static int got[MOST];
+	struct retention_rule rule = any_rule();
+
+	(void)state;
+	seed = 11;
+	fill(&t, MOST);
+	for (size_t i = 0; i < t.n; i++)
+		snprintf(t.row[i].owner, sizeof(t.row[i].owner), "owner-%d",
+		    (int)(i % 300));
+	rule.count = 4;
+	rule.per_owner = true;
+	verdicts(&t, &rule, 1, RETENTION_BATCH, false, got);
+	for (size_t i = 0; i < t.n; i++)
+		assert_int_equal(got[i], naive(&t, &rule, 1, i));
+	/* Each row once to be judged, and five of each owner. */
+	assert_true(t.rows <= MOST + 300 * 5);
+}
+
 static enum err broken(void *arg, const struct query_filter *f,
     struct execution_brief *ret, uint32_t *ret_n)
 {
@@ -378,6 +402,8 @@ int main(void)
 		cmocka_unit_test(many_pages_agree),
 		cmocka_unit_test(a_rule_without_limits_keeps_all_or_nothing),
 		cmocka_unit_test(age_alone_reads_no_further_than_it_must),
+		cmocka_unit_test(
+		    an_owner_is_measured_once_and_read_no_further_than_it_must),
 		cmocka_unit_test(what_the_walk_fails_with_is_told),
 	};
 
