@@ -100,7 +100,7 @@ test("what is gone says 410 by every route, and since when", async () => {
 	const { json: answer } = await prune({ ids: [id] });
 
 	assert.equal(answer.executions, 1);
-	for (const [route, method] of [["", "GET"], ["/chunks", "GET"], ["/text", "GET"], ["", "DELETE"],
+	for (const [route, method] of [["", "GET"], ["/chunks", "GET"], ["/text", "GET"], ["/events", "GET"], ["", "DELETE"],
 		["/cancel", "POST"]]) {
 		const { status, json } = await service.ask(`/v1/executions/${id}${route}`, { method });
 
