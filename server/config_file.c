@@ -109,7 +109,7 @@ static void on_section(struct reading *r, const char *name)
 	near = suggest_nearest(name, words, n);
 	if (near && strcmp(near, name) == 0)
 		snprintf(text, sizeof(text), "%s %s wants a name: [%s NAME]",
-		    strchr("aeiou", *name) ? "an" : "a", name, name);
+		    strchr("aeiou", *near) ? "an" : "a", near, near);
 	else if (near)
 		snprintf(text, sizeof(text),
 		    "unknown section [%.*s]; did you mean [%s]?", NAME_BYTES,
