@@ -22,7 +22,6 @@
 /* A rest is as long as the batch before it took, within these. */
 #define REST_MIN_MS 1
 #define REST_MAX_MS 1000
-#define TOMBSTONES_A_WRITE 1000
 
 struct retain {
 	struct retain_options o;
@@ -122,12 +121,12 @@ static enum err forget(struct retain *r, struct pass *p)
 
 		p->w.write = (struct write){ .kind = WRITE_TOMBSTONES_DROP };
 		p->w.write.u.tombstones_drop.before_ms = before_ms;
-		p->w.write.u.tombstones_drop.limit = TOMBSTONES_A_WRITE;
+		p->w.write.u.tombstones_drop.limit = WRITE_TOMBSTONES_MAX;
 		rc = writer_wait(r->o.store, &p->w);
 		if (rc != OK)
 			break;
 		p->tombstones += p->w.write.u.tombstones_drop.dropped;
-		if (p->w.write.u.tombstones_drop.dropped < TOMBSTONES_A_WRITE)
+		if (p->w.write.u.tombstones_drop.dropped < WRITE_TOMBSTONES_MAX)
 			break;
 		if (!rest_after(r, begun_ms))
 			rc = ERR_CANCELLED;
