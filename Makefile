@@ -44,6 +44,7 @@ TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/*_test.c tests/contract/*
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 BENCH := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
+BENCHES := spool_bench prune_bench
 
 all: $(BIN) build/tests/transcripts ## build build/spool (and build/tests/transcripts)
 $(BIN): $(B)/server/main.o $(SERVER)
@@ -83,7 +84,8 @@ $(FUZZERS): $(B)/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D); echo "  FUZZ $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.a,$^) $(LIBS)
 
-$(B)/tests/spool_bench: $(BENCH) $(STORE)
+$(BENCHES:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/bench/%.o \
+		$(filter-out $(BENCHES:%=$(B)/tests/bench/%.o),$(BENCH)) $(STORE)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
 
@@ -107,6 +109,8 @@ bench: all build/tests/spool_bench ## what the server costs: each window 20 s
 	$(Q)build/tests/spool_bench -p -s 20
 bench-quick: all build/tests/spool_bench ## the same in about a minute
 	$(Q)build/tests/spool_bench -p
+bench-prune: build/tests/prune_bench ## what writers notice while a store is cleaned
+	$(Q)build/tests/prune_bench
 lint: $(OBJ) ## layers, names, headers alone, banned functions, SQL in its place, format
 	$(Q)scripts/lint $(OBJ)
 format: ## put every C file into the house's form
@@ -133,6 +137,6 @@ clean: ## remove everything that was built
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick lint format compdb setup man install clean help
+.PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick bench-prune lint format compdb setup man install clean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d)

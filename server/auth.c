@@ -64,6 +64,7 @@ enum err auth_check(const char *authorization, const char *x_api_key,
 	}
 	*ret = (struct principal){ .scopes = key.scopes, .key = key.id };
 	memcpy(ret->owner, key.owner, sizeof(ret->owner));
+	memcpy(ret->label, key.label, sizeof(ret->label));
 	return OK;
 }
 

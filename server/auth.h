@@ -17,8 +17,9 @@
 
 struct principal {
 	char owner[KEY_NAME_BYTES];
-	unsigned scopes; /* KEY_… */
-	struct id key;	 /* all zero: no key was needed */
+	unsigned scopes;	    /* KEY_… */
+	struct id key;		    /* all zero: no key was needed */
+	char label[KEY_NAME_BYTES]; /* the key's */
 	/* A ticket's: good for this execution alone (ticket.h). */
 	bool bound;
 	struct id execution;

@@ -19,6 +19,7 @@
 #include "store/base/id.h"
 #include "store/key.h"
 #include "store/prompt.h"
+#include "store/retention.h"
 
 /* jansson's, opaque here. */
 struct json_t;
@@ -100,5 +101,38 @@ struct body_poll {
 
 MUST_CHECK enum err body_poll(
     const char *text, size_t len, struct body_poll *ret, struct problem *p);
+
+/* --- removals --- */
+
+#define BODY_MAX_IDS 1000
+
+struct body_prune {
+	struct retention_rule rule;
+	struct id id[BODY_MAX_IDS];
+	size_t n; /* ids; 0: by the rule */
+	uint32_t limit;
+	bool dry_run;
+	bool list; /* a dry run, as bounded as a real one, that names them */
+	/* Of an earlier answer's next, to go on. */
+	bool goes_on;
+	struct retention_mark mark;
+	struct id operation;
+};
+
+/*
+ * {"ids"} or any of {"status", "owner", "since", "until", "older_than_ms",
+ * "keep_last", "keep_bytes", "all"}; beside it {"payload_only", "dry_run",
+ * "limit", "list", "next"}.
+ */
+MUST_CHECK enum err body_prune(
+    const char *text, size_t len, struct body_prune *ret, struct problem *p);
+
+/* {"ids"}: 1 to BODY_MAX_IDS into ${ret}. */
+MUST_CHECK enum err body_ids(const char *text, size_t len, struct id *ret,
+    size_t *ret_n, struct problem *p);
+
+/* Append the text of next after ${mark}, which body_prune() reads, to ${b}. */
+void body_prune_next(struct buf *b, const struct body_prune *ask,
+    const struct retention_mark *mark);
 
 #endif

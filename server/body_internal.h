@@ -22,6 +22,10 @@ enum err body_nomem(struct problem *p);
 enum err body_unknown(struct problem *p, const char *where, const char *name,
     const char *const *known, size_t n_known);
 
+/* ${o} has no member but the ${n} ${known} ones. Fails: ERR_INPUT. */
+enum err body_only(const json_t *o, const char *where, const char *const *known,
+    size_t n, struct problem *p);
+
 /*
  * Each reads the member of ${o} that has one of ${names} (NULL-terminated); an
  * absent or null one leaves *ret. Fails: ERR_INPUT.

@@ -43,6 +43,24 @@ enum err body_unknown(struct problem *p, const char *where, const char *name,
 	return body_refuse(p, field, "%s is not known here", field);
 }
 
+enum err body_only(const json_t *o, const char *where, const char *const *known,
+    size_t n, struct problem *p)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)o, key, v)
+	{
+		size_t i = 0;
+
+		while (i < n && strcmp(known[i], key) != 0)
+			i++;
+		if (i == n)
+			return body_unknown(p, where, key, known, n);
+	}
+	return OK;
+}
+
 /* Levels of nesting before any tree is built; strings are stepped over. */
 static bool too_deep(const char *s, size_t len)
 {

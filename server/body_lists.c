@@ -6,24 +6,6 @@
 #include "server/body_internal.h"
 #include "store/page.h"
 
-static enum err only(const json_t *o, const char *where,
-    const char *const *known, size_t n, struct problem *p)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)o, key, v)
-	{
-		size_t i = 0;
-
-		while (i < n && strcmp(known[i], key) != 0)
-			i++;
-		if (i == n)
-			return body_unknown(p, where, key, known, n);
-	}
-	return OK;
-}
-
 /* "run,read" or ["run", "read"] */
 static enum err read_scopes(const json_t *v, unsigned *ret, struct problem *p)
 {
@@ -76,7 +58,7 @@ enum err body_key(const char *text, size_t len, int64_t now_ms, struct key *ret,
 
 	e = body_parse(text, len, &root, p);
 	if (e == OK)
-		e = only(root, "", known, 4, p);
+		e = body_only(root, "", known, 4, p);
 	if (e == OK)
 		e = read_name(root, "label", k.label, p);
 	if (e == OK)
@@ -111,7 +93,7 @@ static enum err read_poll(
 	if (!json_is_object(item))
 		return body_refuse(p, where,
 		    "%s must be {\"execution_id\", \"fromIndex\"}", where);
-	if (only(item, where, known, 4, p) != OK ||
+	if (body_only(item, where, known, 4, p) != OK ||
 	    body_text(item, id_names, &text, p) != OK ||
 	    body_int(item, from_names, 0, INT64_MAX, &from, p) != OK)
 		return ERR_INPUT;
@@ -144,7 +126,7 @@ enum err body_poll(
 	memset(ret, 0, sizeof(*ret));
 	e = body_parse(text, len, &root, p);
 	if (e == OK)
-		e = only(root, "", known, 4, p);
+		e = body_only(root, "", known, 4, p);
 	if (e == OK)
 		e = body_int(
 		    root, wait_names, 0, BODY_MAX_WAIT_MS, &ret->wait_ms, p);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "server/service_internal.h"
+#include "server/when.h"
 #include "store/base/log.h"
 
 #define PROBLEM_MAX_BYTES 8192
@@ -173,6 +173,9 @@ void call_fail_err(struct call *call, enum err e, const struct why *why)
 	struct problem p;
 
 	problem_from_err(&p, e, why);
+	if (e == ERR_GONE)
+		problem_set_gone(
+		    &p, call->gone.deleted_ms, call->gone.payload_only);
 	if (p.code == PROBLEM_INTERNAL)
 		log_error("call", "failed", "err=%s request=%s why=%s",
 		    err_name(e), http_request_id(call->x),
@@ -274,61 +277,17 @@ enum err call_text(struct call *call, const char *name, char *dst, size_t room)
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* RFC 3339 in UTC or with an offset; false when it is not. */
-static bool read_time(const char *text, int64_t *ret_ms)
-{
-	struct tm tm = { 0 };
-	int n = 0, oh = 0, om = 0, ms = 0;
-	char sign = 'Z';
-	int64_t at;
-
-	if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &tm.tm_year,
-		&tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-		&n) != 6 ||
-	    n == 0)
-		return false;
-	text += n;
-	if (*text == '.') {
-		/* Not strtod(): it knows exponents, and a locale's point. */
-		for (int unit = 100; *++text >= '0' && *text <= '9'; unit /= 10)
-			ms += unit * (*text - '0');
-	}
-	sign = *text++;
-	if (sign == '+' || sign == '-') {
-		if (sscanf(text, "%2d:%2d", &oh, &om) != 2 || strlen(text) != 5)
-			return false;
-	} else if ((sign != 'Z' && sign != 'z') || *text) {
-		return false;
-	}
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59)
-		return false;
-	at = (int64_t)timegm(&tm);
-	at -= (sign == '-' ? -1 : 1) * (oh * 3600 + om * 60);
-	*ret_ms = at * 1000 + ms;
-	return *ret_ms >= 0;
-}
-
 enum err call_time(struct call *call, const char *name, int64_t *ret_ms)
 {
-	char text[48], *end;
-	long long v;
+	char text[48];
 	enum err e = query_text(call, name, text, sizeof(text));
 
 	if (e == ERR_NOT_FOUND)
 		return OK;
 	if (e != OK)
 		return ERR_INPUT;
-	if (read_time(text, ret_ms))
+	if (when_parse(text, ret_ms) == OK)
 		return OK;
-	errno = 0;
-	v = strtoll(text, &end, 10);
-	if (end != text && !*end && !errno && v >= 0) {
-		*ret_ms = v;
-		return OK;
-	}
 	call_refuse(call, PROBLEM_INVALID_ARGUMENT, name,
 	    "%s must be a time like 2026-01-02T03:04:05Z, or milliseconds "
 	    "since 1970",

@@ -20,6 +20,7 @@
 #include "server/problem.h"
 #include "server/route.h"
 #include "store/base/buf.h"
+#include "store/query.h"
 
 struct service;
 
@@ -37,6 +38,8 @@ struct call {
 	int64_t held_since_ms;
 	bool events;  /* the client asked for events */
 	bool started; /* a stream was begun */
+	/* What call_fail_err(ERR_GONE) says; set before. */
+	struct query_gone gone;
 	/* The handler's; state_drop runs when the call ends, however. */
 	void *state;
 	void (*state_drop)(void *state);

@@ -70,6 +70,11 @@ static void fill_work(struct config *c, const struct option_set *o)
 	c->durability = strcmp(option_text(o, "durability"), "full") == 0
 			    ? STORE_FULL
 			    : STORE_NORMAL;
+	c->retain_age_ms = option_int(o, "retain-age");
+	c->retain_bytes = option_int(o, "retain-bytes");
+	c->retain_count = option_int(o, "retain-count");
+	c->retain_every_ms = option_int(o, "retain-every");
+	c->retain_tombstones_ms = option_int(o, "retain-tombstones");
 	c->cache_bytes = (size_t)option_int(o, "cache");
 	c->backlog_bytes = (size_t)option_int(o, "backlog");
 	c->disk_reserve_bytes = (uint64_t)option_int(o, "disk-reserve");
@@ -291,6 +296,8 @@ static enum err check(struct config *c, struct why *why)
 		err = check_default_upstream(c, why);
 	if (!err)
 		err = check_models(c, why);
+	if (!err)
+		err = config_retain_check(c, why);
 	return err;
 }
 

@@ -5,7 +5,8 @@
  * The file: [server], [store], [worker], [retry] and [log] hold the keys of the
  * option table; each [upstream NAME] holds dialect, base_url, model, any_model,
  * prefill and one of key, key_file, key_env; each [model NAME] holds targets,
- * which are asked in that order. Comments are lines that begin with '#' or ';', and what
+ * which are asked in that order; each [retain NAME] holds age, bytes or count,
+ * and owner, status, payload_only. Comments are lines that begin with '#' or ';', and what
  * follows " ;". Anything unknown is an error with its line.
  *
  * The usual variables of providers define upstreams without a file:
@@ -27,11 +28,13 @@
 #include "server/option.h"
 #include "store/base/err.h"
 #include "store/base/log.h"
+#include "store/retention.h"
 #include "store/store.h"
 
 #define CONFIG_MAX_UPSTREAMS 64
 #define CONFIG_MAX_MODELS 64
 #define CONFIG_MAX_TARGETS 8
+#define CONFIG_MAX_RETAINS 32
 /* A preset admin key must be as long as this. */
 #define CONFIG_MIN_ADMIN_KEY 20
 
@@ -55,6 +58,16 @@ struct config_model {
 	char where[512];
 };
 
+#define CONFIG_RETAIN_KEYS 6
+
+/* What is kept of some executions, and for how long. */
+struct config_retain {
+	char name[33];
+	struct retention_rule rule;
+	char said[CONFIG_RETAIN_KEYS][96]; /* its values; "": not given */
+	char where[512];		   /* where it was defined, in words */
+};
+
 /* Texts are lent by the option set, which must outlive the config. */
 struct config {
 	const struct option_set *options;
@@ -62,6 +75,8 @@ struct config {
 	size_t n_upstreams;
 	struct config_model models[CONFIG_MAX_MODELS];
 	size_t n_models;
+	struct config_retain retains[CONFIG_MAX_RETAINS];
+	size_t n_retains;
 
 	const char *const *listen;
 	const char *const *allow_hosts, *const *cors_origins;
@@ -83,6 +98,8 @@ struct config {
 	int64_t drain_ms;
 	unsigned retry_attempts, circuit_failures;
 	int64_t retry_base_ms, retry_max_ms, circuit_cooldown_ms;
+	int64_t retain_age_ms, retain_bytes, retain_count; /* 0: no limit */
+	int64_t retain_every_ms, retain_tombstones_ms;
 	enum log_level log_level;
 	enum log_format log_format; /* auto has been decided */
 };
@@ -97,6 +114,15 @@ const struct option_spec *const *config_tables(void);
  */
 MUST_CHECK enum err config_load(
     struct option_set *options, struct config *ret, struct why *why);
+
+/*
+ * All that retention must look to, of flags and sections, into ${ret}, with room
+ * for CONFIG_MAX_RETAINS + 1. Returns how many.
+ */
+size_t config_rules(const struct config *c, struct retention_rule *ret);
+
+/* The key of said[${i}]: "owner", …; NULL past the last. */
+const char *config_retain_key(size_t i);
 
 /* An all-zero config is fine. */
 void config_fini(struct config *c);

@@ -15,6 +15,10 @@
 
 static const char upstream_prefix[] = "upstream ";
 static const char model_prefix[] = "model ";
+static const char retain_prefix[] = "retain ";
+/* Of these there may be many, each with a name. */
+static const char *const named[] = { "upstream", "model", "retain" };
+#define N_NAMED (sizeof(named) / sizeof(named[0]))
 static const char *const upstream_keys[] = { "dialect", "base_url", "key",
 	"key_file", "key_env", "model", "any_model", "prefill" };
 #define N_UPSTREAM_KEYS (sizeof(upstream_keys) / sizeof(upstream_keys[0]))
@@ -51,12 +55,12 @@ static size_t sections(
 			if (strlen(dst[k]) == len &&
 			    strncmp(dst[k], spec->key, len) == 0)
 				break;
-		if (len && k == n && n < MAX_SECTIONS - 2)
+		if (len && k == n && n < MAX_SECTIONS - N_NAMED)
 			snprintf(
 			    dst[n++], NAME_BYTES, "%.*s", (int)len, spec->key);
 	}
-	snprintf(dst[n++], NAME_BYTES, "upstream");
-	snprintf(dst[n++], NAME_BYTES, "model");
+	for (k = 0; k < N_NAMED; k++)
+		snprintf(dst[n++], NAME_BYTES, "%s", named[k]);
 	return n;
 }
 
@@ -65,49 +69,55 @@ static bool starts(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* "[upstream NAME]", "[model NAME]", "[retain NAME]". False: none of them. */
+static bool on_named_section(struct reading *r, const char *name)
+{
+	struct why why = { "" };
+	char where[512];
+	enum err err;
+
+	snprintf(where, sizeof(where), "%s:%u", r->path, r->line);
+	if (starts(name, upstream_prefix)) {
+		struct config_upstream *u;
+
+		err = config_upstream_add(r->config,
+		    name + sizeof(upstream_prefix) - 1, where, &u, &why);
+	} else if (starts(name, model_prefix)) {
+		err = config_model_add(
+		    r->config, name + sizeof(model_prefix) - 1, where, &why);
+	} else if (starts(name, retain_prefix)) {
+		err = config_retain_add(
+		    r->config, name + sizeof(retain_prefix) - 1, where, &why);
+	} else {
+		return false;
+	}
+	if (err)
+		fail(r, err, why.text);
+	return true;
+}
+
 static void on_section(struct reading *r, const char *name)
 {
 	char names[MAX_SECTIONS][NAME_BYTES], text[256];
 	const char *words[MAX_SECTIONS], *near;
-	struct config_upstream *u;
-	struct why why = { "" };
-	enum err err;
 	size_t n;
 
 	if (strlen(name) >= NAME_BYTES) {
 		fail(r, ERR_INPUT, "the section's name is too long");
 		return;
 	}
-	if (starts(name, upstream_prefix)) {
-		name += sizeof(upstream_prefix) - 1;
-		snprintf(text, sizeof(text), "%s:%u", r->path, r->line);
-		err = config_upstream_add(r->config, name, text, &u, &why);
-		if (err)
-			fail(r, err, why.text);
+	if (on_named_section(r, name))
 		return;
-	}
-	if (starts(name, model_prefix)) {
-		snprintf(text, sizeof(text), "%s:%u", r->path, r->line);
-		err = config_model_add(
-		    r->config, name + sizeof(model_prefix) - 1, text, &why);
-		if (err)
-			fail(r, err, why.text);
-		return;
-	}
 	n = sections(r->options, names);
 	for (size_t i = 0; i < n; i++) {
 		words[i] = names[i];
-		if (strcmp(name, names[i]) == 0 &&
-		    strcmp(name, "upstream") != 0 && strcmp(name, "model") != 0)
+		if (strcmp(name, names[i]) == 0 && i < n - N_NAMED)
 			return;
 	}
 	near = suggest_nearest(name, words, n);
-	if (strcmp(name, "upstream") == 0)
-		snprintf(text, sizeof(text),
-		    "an upstream wants a name: [upstream NAME]");
-	else if (strcmp(name, "model") == 0)
-		snprintf(
-		    text, sizeof(text), "a model wants a name: [model NAME]");
+	if (near && strcmp(near, name) == 0)
+		snprintf(text, sizeof(text), "%s %s wants a name: [%s NAME]",
+		    strchr("aeiou", *near) ? "an" : "a", near, near);
 	else if (near)
 		snprintf(text, sizeof(text),
 		    "unknown section [%.*s]; did you mean [%s]?", NAME_BYTES,
@@ -294,6 +304,8 @@ static int on_value(
 		err = upstream_line(
 		    &r->config->upstreams[r->config->n_upstreams - 1], key,
 		    value, &why);
+	else if (starts(section, retain_prefix))
+		err = config_retain_line(r->config, key, value, &why);
 	else
 		err = option_take_line(
 		    r->options, section, key, value, r->path, r->line, &why);

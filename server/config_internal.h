@@ -44,4 +44,16 @@ MUST_CHECK enum err config_model_check_default(
     const struct config *c, struct why *why);
 void config_model_fini(struct config_model *m);
 
+/* A new [retain ${name}]. Fails: ERR_INPUT (too many, a bad name), ERR_NOMEM. */
+MUST_CHECK enum err config_retain_add(
+    struct config *c, const char *name, const char *where, struct why *why);
+
+/* One line of the newest one. Fails: ERR_INPUT. */
+MUST_CHECK enum err config_retain_line(
+    struct config *c, const char *key, const char *value, struct why *why);
+
+/* Does each keep less than everything? Fails: ERR_INPUT. */
+MUST_CHECK enum err config_retain_check(
+    const struct config *c, struct why *why);
+
 #endif

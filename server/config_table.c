@@ -10,6 +10,7 @@ static const char *const formats[] = { "auto", "logfmt", "json", NULL };
 
 #define GROUP_LISTEN "Listening"
 #define GROUP_STORE "Store"
+#define GROUP_RETENTION "Retention"
 #define GROUP_UPSTREAM "Upstreams"
 #define GROUP_RETRY "When upstreams fail"
 #define GROUP_DEADLINES "Deadlines"
@@ -131,6 +132,59 @@ static const struct option_spec store[] = {
 		    "quarter of the disk",
 	    .env = "SPOOL_DISK_RESERVE",
 	    .key = "store.disk_reserve" },
+	{ .name = NULL },
+};
+
+static const struct option_spec retention[] = {
+	{ .name = "retain-age",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .group = GROUP_RETENTION,
+	    .help = "remove executions so long after their end; "
+		    "[retain NAME] sections say more",
+	    .env = "SPOOL_RETAIN_AGE",
+	    .key = "store.retain_age" },
+	{ .name = "retain-bytes",
+	    .kind = OPTION_SIZE,
+	    .arg = "SIZE",
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .group = GROUP_RETENTION,
+	    .help = "remove the oldest past so much in all",
+	    .env = "SPOOL_RETAIN_BYTES",
+	    .key = "store.retain_bytes" },
+	{ .name = "retain-count",
+	    .kind = OPTION_INT,
+	    .arg = "N",
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .group = GROUP_RETENTION,
+	    .help = "remove the oldest past so many",
+	    .env = "SPOOL_RETAIN_COUNT",
+	    .key = "store.retain_count" },
+	{ .name = "retain-every",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "1h",
+	    .min = 100,
+	    .max = INT64_MAX,
+	    .group = GROUP_RETENTION,
+	    .help = "how often it is looked; also at the start, and when the "
+		    "disk gets full",
+	    .env = "SPOOL_RETAIN_EVERY",
+	    .key = "store.retain_every" },
+	{ .name = "retain-tombstones",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "30d",
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .group = GROUP_RETENTION,
+	    .help = "how long a removed one says 410 Gone, then 404",
+	    .env = "SPOOL_RETAIN_TOMBSTONES",
+	    .key = "store.retain_tombstones" },
 	{ .name = NULL },
 };
 
@@ -470,7 +524,8 @@ static const struct option_spec process[] = {
 const struct option_spec *const *config_tables(void)
 {
 	static const struct option_spec *const tables[] = { listening, store,
-		upstreams, retries, deadlines, limits, process, NULL };
+		retention, upstreams, retries, deadlines, limits, process,
+		NULL };
 
 	return tables;
 }

@@ -33,6 +33,7 @@ void front_sse_ticket(struct call *call);
 /* front_rest_poll.c, front_rest_export.c */
 void front_rest_poll(struct call *call);
 void front_rest_export(struct call *call);
+void front_rest_export_named(struct call *call);
 
 /* front_rest_import.c */
 void front_rest_import(struct call *call);
@@ -63,5 +64,9 @@ void front_ops_check(struct call *call);
 
 /* front_ops_backup.c */
 void front_ops_backup(struct call *call);
+
+/* front_ops_prune.c, front_ops_audit.c */
+void front_ops_prune(struct call *call);
+void front_ops_audit(struct call *call);
 
 #endif

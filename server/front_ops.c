@@ -7,7 +7,9 @@
 #include "server/front.h"
 #include "server/front_handlers.h"
 #include "server/read_pool.h"
+#include "server/retain.h"
 #include "server/service_internal.h"
+#include "server/write_execution.h"
 #include "server/write_page.h"
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
@@ -149,6 +151,26 @@ static void worker_counts(struct buf *b, struct service *service)
 	jsonout_object_end(b);
 }
 
+static void retain_counts(struct buf *b, struct service *service)
+{
+	struct retain_stats s;
+
+	if (!service->o.retain)
+		return;
+	retain_stats(service->o.retain, &s);
+	jsonout_key(b, "retention");
+	jsonout_object(b);
+	jsonout_member_int(b, "rules", (int64_t)s.rules);
+	jsonout_member_int(b, "passes", (int64_t)s.passes);
+	jsonout_member_int(b, "executions", (int64_t)s.executions);
+	jsonout_member_int(b, "payloads", (int64_t)s.payloads);
+	jsonout_member_int(b, "bytes", (int64_t)s.bytes);
+	jsonout_member_int(b, "tombstones", (int64_t)s.tombstones);
+	jsonout_key(b, "last_at");
+	write_execution_time(b, s.last_ms);
+	jsonout_object_end(b);
+}
+
 /* Sizes on disk are asked of the file system: not on a loop's thread. */
 struct status_job {
 	struct read_job job;
@@ -169,6 +191,7 @@ static void status_run(struct read_job *job, struct query *q)
 	jsonout_bool(b, atomic_load(&s->draining));
 	store_counts(b, s->o.store);
 	worker_counts(b, s);
+	retain_counts(b, s);
 	jsonout_object_end(b);
 	job->result = buf_state(b);
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/actor.h"
 #include "server/body.h"
 #include "server/call.h"
 #include "server/front_handlers.h"
@@ -22,6 +23,7 @@
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
 #include "store/writer.h"
+#include "store/writer_wait.h"
 
 #define NAME_BYTES 100
 #define PATH_BYTES 4096
@@ -37,6 +39,7 @@ struct backup {
 	int64_t bytes, begun_ms;
 	enum err result;
 	struct why why;
+	struct audit audit;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool copied; /* guarded by lock */
@@ -144,6 +147,21 @@ static void log_end(const struct backup *b)
 		    b->target, err_name(b->result), b->why.text);
 }
 
+/* That it cannot be told takes nothing from the backup. */
+static void tell(struct backup *b)
+{
+	struct writer_waiting w = { .write = { .kind = WRITE_AUDIT,
+					.audit = &b->audit } };
+	enum err e;
+
+	(void)snprintf(b->audit.detail, sizeof(b->audit.detail),
+	    "{\"bytes\":%lld}", (long long)b->bytes);
+	e = writer_wait(b->service->o.store, &w);
+	if (e != OK)
+		log_warn(
+		    "backup", "not in the audit", "reason=%s", err_name(e));
+}
+
 static void *run(void *arg)
 {
 	struct backup *b = arg;
@@ -156,6 +174,8 @@ static void *run(void *arg)
 		    backup_finish(b->part, b->target, &s->draining, &b->why);
 	if (b->result == OK && stat(b->target, &st) == 0)
 		b->bytes = (int64_t)st.st_size;
+	if (b->result == OK)
+		tell(b);
 	log_end(b);
 	b->back.fn = on_back;
 	atomic_store(&s->backing_up, false);
@@ -262,6 +282,7 @@ void front_ops_backup(struct call *call)
 	b->loop = call->loop;
 	b->number = call->number;
 	b->begun_ms = clock_mono_ms();
+	actor_audit(&call->who, "backup", name, &b->audit);
 	(void)snprintf(
 	    b->target, sizeof(b->target), "%.3900s/%s", s->o.backup_dir, name);
 	(void)snprintf(b->part, sizeof(b->part), "%.3900s/.%s.part",

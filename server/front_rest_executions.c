@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/actor.h"
 #include "server/body.h"
 #include "server/front_handlers.h"
 #include "server/read_pool.h"
@@ -172,8 +173,10 @@ static void show_run(struct read_job *job, struct query *q)
 {
 	struct show_job *j = (struct show_job *)job;
 
-	job->result =
-	    query_execution(q, &j->id, j->anybody ? NULL : j->owner, &j->found);
+	const char *owner = j->anybody ? NULL : j->owner;
+
+	job->result = query_execution(q, &j->id, owner, &j->found);
+	read_pool_gone(job, q, &j->id, owner);
 }
 
 static void show_done(struct read_job *job, struct call *call)
@@ -224,8 +227,17 @@ void front_rest_execution_show(struct call *call)
 
 /* --- delete --- */
 
+struct delete_job {
+	struct write_job job;
+	struct audit audit;
+};
+
 static void delete_done(struct write_job *job, struct call *call)
 {
+	if (job->write.result == ERR_GONE)
+		call->gone =
+		    (struct query_gone){ .deleted_ms =
+					     job->write.u.remove.deleted_ms };
 	if (job->write.result == OK)
 		call_reply_empty(call, 204);
 	else if (job->write.result == ERR_CONFLICT)
@@ -243,22 +255,26 @@ static void delete_drop(struct write_job *job)
 void front_rest_execution_delete(struct call *call)
 {
 	const char *owner = call_filter(call);
-	struct write_job *job;
+	struct delete_job *j;
+	char name[ID_TEXT];
 	struct id id;
 
 	if (call_id(call, &id) != OK)
 		return;
-	job = calloc(1, sizeof(*job));
-	if (!job) {
+	j = calloc(1, sizeof(*j));
+	if (!j) {
 		call_fail_err(call, ERR_NOMEM, NULL);
 		return;
 	}
-	job->write.kind = WRITE_DELETE;
-	job->write.mail.bytes = sizeof(*job);
-	job->write.u.remove.id = id;
-	(void)snprintf(job->write.u.remove.owner,
-	    sizeof(job->write.u.remove.owner), "%s", owner ? owner : "");
-	job->done = delete_done;
-	job->drop = delete_drop;
-	(void)write_job_ask(call, job);
+	id_text(&id, name);
+	actor_audit(&call->who, "execution.delete", name, &j->audit);
+	j->job.write.kind = WRITE_DELETE;
+	j->job.write.audit = &j->audit;
+	j->job.write.mail.bytes = sizeof(*j);
+	j->job.write.u.remove.id = id;
+	(void)snprintf(j->job.write.u.remove.owner,
+	    sizeof(j->job.write.u.remove.owner), "%s", owner ? owner : "");
+	j->job.done = delete_done;
+	j->job.drop = delete_drop;
+	(void)write_job_ask(call, &j->job);
 }

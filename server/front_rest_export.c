@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/body.h"
 #include "server/front_handlers.h"
 #include "server/read_pool.h"
 #include "server/service_internal.h"
@@ -42,6 +43,9 @@ struct export
 	bool deleted;	     /* since it was listed: its line is not whole */
 	uint32_t attempt;    /* of the last chunk; 0 before the first */
 	struct buf attempts; /* where each attempt's chunks begin */
+	/* Only these, in this order; NULL: what the filter says. */
+	struct id *ids;
+	size_t n_ids, at_id;
 	struct buf out;
 };
 
@@ -59,7 +63,26 @@ static void export_drop(struct read_job *job)
 	forget_found(x);
 	buf_fini(&x->out);
 	buf_fini(&x->attempts);
+	free(x->ids);
 	free(x);
+}
+
+/* What of the ids is there. */
+static enum err next_named(struct export *x, struct query *q)
+{
+	enum err e = OK;
+
+	forget_found(x);
+	while (e == OK && x->n < BATCH && x->at_id < x->n_ids) {
+		e = query_execution(
+		    q, &x->ids[x->at_id++], x->f.owner, &x->found[x->n]);
+		if (e == OK)
+			x->n++;
+		else if (e == ERR_NOT_FOUND || e == ERR_GONE)
+			e = OK;
+	}
+	x->phase = e == OK && x->n > 0 ? PHASE_RECORD : PHASE_DONE;
+	return e;
 }
 
 static enum err next_records(struct export *x, struct query *q)
@@ -98,6 +121,10 @@ static void begin_record(struct export *x)
 	jsonout_object(&x->out);
 	write_execution_members(&x->out, &x->found[x->at], true);
 	write_idempotency(&x->out, &x->found[x->at]);
+	if (x->found[x->at].payload_deleted_ms > 0) {
+		jsonout_key(&x->out, "payload_deleted");
+		jsonout_bool(&x->out, true);
+	}
 	jsonout_key(&x->out, "chunks");
 	jsonout_array(&x->out);
 	x->q = (struct page_query){ 0, 1000, STEP_BYTES };
@@ -161,8 +188,8 @@ static enum err one_page(struct export *x, struct query *q)
 	page_init(&page);
 	e = query_page(q, &x->found[x->at].id, x->f.owner, &x->q, &page);
 	/* The line ends with what was read, and says that it is cut. */
-	if (e == ERR_NOT_FOUND)
-		x->deleted = true;
+	if (e == ERR_NOT_FOUND || e == ERR_GONE)
+		x->deleted = x->found[x->at].payload_deleted_ms == 0;
 	else if (e != OK)
 		goto out;
 	if (!text)
@@ -193,7 +220,7 @@ static void export_run(struct read_job *job, struct query *q)
 
 	while (e == OK && x->phase != PHASE_DONE && x->out.len < STEP_BYTES) {
 		if (x->phase == PHASE_LIST)
-			e = next_records(x, q);
+			e = x->ids ? next_named(x, q) : next_records(x, q);
 		else if (x->phase == PHASE_RECORD)
 			begin_record(x);
 		else
@@ -257,6 +284,7 @@ static void export_done(struct read_job *job, struct call *call)
 		next->f.after = &next->after;
 	buf_init(&x->out, 1);
 	buf_init(&x->attempts, 1);
+	x->ids = NULL;
 	x->n = 0;
 	h->export = next;
 	if (!call->started) {
@@ -269,7 +297,8 @@ static void export_done(struct read_job *job, struct call *call)
 		export_more(call);
 }
 
-void front_rest_export(struct call *call)
+/* A new export in the call's state; NULL: answered already. */
+static struct export *export_new(struct call *call)
 {
 	struct holder *h = call_state(call, sizeof(*h), holder_drop);
 	struct export *x = calloc(1, sizeof(*x));
@@ -277,19 +306,58 @@ void front_rest_export(struct call *call)
 	if (!h || !x) {
 		free(x);
 		call_fail_err(call, ERR_NOMEM, NULL);
-		return;
+		return NULL;
 	}
 	buf_init(&x->out, STEP_MAX_BYTES);
 	buf_init(&x->attempts, ATTEMPTS_MAX_BYTES);
 	x->job.run = export_run;
 	x->job.done = export_done;
 	x->job.drop = export_drop;
+	return x;
+}
+
+void front_rest_export(struct call *call)
+{
+	struct export *x = export_new(call);
+
+	if (!x)
+		return;
 	if (write_execution_filter(
 		call, &x->f, x->owner, &x->after, BATCH, BATCH) != OK) {
 		export_drop(&x->job);
 		return;
 	}
 	x->f.oldest_first = true;
+	http_reply_header(call->x, "Cache-Control", "no-store");
+	(void)read_pool_ask(call, &x->job);
+}
+
+void front_rest_export_named(struct call *call)
+{
+	const char *owner = call_filter(call), *body;
+	struct problem p;
+	struct export *x;
+	size_t len;
+	enum err e;
+
+	if (call_wants_json(call) != OK)
+		return;
+	x = export_new(call);
+	if (!x)
+		return;
+	body = http_body(call->x, &len);
+	x->ids = calloc(BODY_MAX_IDS, sizeof(*x->ids));
+	if (!x->ids)
+		problem_from_err(&p, ERR_NOMEM, NULL);
+	e = x->ids ? body_ids(body, len, x->ids, &x->n_ids, &p) : ERR_NOMEM;
+	if (e != OK) {
+		call_fail(call, &p);
+		export_drop(&x->job);
+		return;
+	}
+	if (owner)
+		(void)snprintf(x->owner, sizeof(x->owner), "%s", owner);
+	x->f.owner = owner ? x->owner : NULL;
 	http_reply_header(call->x, "Cache-Control", "no-store");
 	(void)read_pool_ask(call, &x->job);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/actor.h"
 #include "server/body.h"
 #include "server/front_handlers.h"
 #include "server/service_internal.h"
@@ -21,6 +22,7 @@ struct key_job {
 	char secret[KEY_SECRET_TEXT];
 	struct id replaces; /* rotate: revoked when the new one is stored */
 	bool rotates;
+	struct audit audit;
 };
 
 static void key_drop(struct write_job *job)
@@ -69,6 +71,33 @@ static void answer_new(struct call *call, const struct key_job *j)
 	call_reply_json(call, 201, &b);
 }
 
+/* The key ${subject} (NULL: the job's own) is told of, with who asked. */
+static void audit(struct call *call, struct key_job *j, const char *action,
+    const struct id *subject)
+{
+	char name[ID_TEXT], scopes[64];
+	struct buf b;
+
+	id_text(subject ? subject : &j->key.id, name);
+	actor_audit(&call->who, action, name, &j->audit);
+	j->job.write.audit = &j->audit;
+	if (subject && !j->rotates)
+		return;
+	key_scopes_text(j->key.scopes, scopes, sizeof(scopes));
+	id_text(&j->key.id, name);
+	buf_init(&b, sizeof(j->audit.detail) - 1);
+	jsonout_object(&b);
+	if (subject)
+		jsonout_member(&b, "by", name);
+	jsonout_member(&b, "label", j->key.label);
+	jsonout_member(&b, "owner", j->key.owner);
+	jsonout_member(&b, "scopes", scopes);
+	jsonout_object_end(&b);
+	if (buf_state(&b) == OK)
+		memcpy(j->audit.detail, b.data, b.len);
+	buf_fini(&b);
+}
+
 /* The new key is stored: now the old one goes. */
 static void revoke_old(struct call *call, const struct key_job *added);
 
@@ -105,6 +134,8 @@ static void revoke_old(struct call *call, const struct key_job *from)
 	j->job.write.kind = WRITE_KEY_REVOKE;
 	j->job.write.mail.bytes = sizeof(*j);
 	j->job.write.u.key_revoke.id = from->replaces;
+	j->rotates = true;
+	audit(call, j, "key.rotate", &from->replaces);
 	j->job.done = rotated;
 	j->job.drop = key_drop;
 	(void)write_job_ask(call, &j->job);
@@ -133,6 +164,7 @@ static void add(
 	j->job.write.kind = WRITE_KEY_ADD;
 	j->job.write.mail.bytes = sizeof(*j);
 	j->job.write.u.key_add = j->key;
+	audit(call, j, "key.create", NULL);
 	j->job.done = added;
 	j->job.drop = key_drop;
 	(void)write_job_ask(call, &j->job);
@@ -202,6 +234,7 @@ void front_rest_key_revoke(struct call *call)
 	j->job.write.kind = WRITE_KEY_REVOKE;
 	j->job.write.mail.bytes = sizeof(*j);
 	j->job.write.u.key_revoke.id = id;
+	audit(call, j, "key.revoke", &id);
 	j->job.done = revoked;
 	j->job.drop = key_drop;
 	(void)write_job_ask(call, &j->job);

@@ -20,6 +20,7 @@
 /* What became of each question. */
 struct pages {
 	enum err result[BODY_MAX_POLLS];
+	struct query_gone gone[BODY_MAX_POLLS]; /* with ERR_GONE */
 	struct page page[BODY_MAX_POLLS];
 };
 
@@ -106,6 +107,9 @@ static void answer(
 			continue;
 		}
 		problem_from_err(&p, pages->result[i], NULL);
+		if (pages->result[i] == ERR_GONE)
+			problem_set_gone(&p, pages->gone[i].deleted_ms,
+			    pages->gone[i].payload_only);
 		jsonout_object(&b);
 		jsonout_member(&b, "execution_id", ask->name[i]);
 		jsonout_key(&b, "error");
@@ -121,14 +125,18 @@ static void answer(
 static void job_run(struct read_job *job, struct query *q)
 {
 	struct many_job *j = (struct many_job *)job;
+	const char *owner = j->anybody ? NULL : j->owner;
 
 	for (size_t i = 0; i < j->ask.n; i++) {
 		struct page_query pq = question(&j->ask, i);
 
-		if (j->ask.valid[i] && j->pages->result[i] == ERR_NOT_FOUND)
-			j->pages->result[i] = query_page(q, &j->ask.id[i],
-			    j->anybody ? NULL : j->owner, &pq,
-			    &j->pages->page[i]);
+		if (!j->ask.valid[i] || j->pages->result[i] != ERR_NOT_FOUND)
+			continue;
+		job->result = query_page(
+		    q, &j->ask.id[i], owner, &pq, &j->pages->page[i]);
+		read_pool_gone(job, q, &j->ask.id[i], owner);
+		j->pages->result[i] = job->result;
+		j->pages->gone[i] = job->gone;
 	}
 	job->result = OK;
 }

@@ -23,6 +23,8 @@ int main(int argc, char **argv)
 		cmd_keys(),
 		cmd_backup(),
 		cmd_restore(),
+		cmd_prune(),
+		cmd_audit(),
 		cmd_check(),
 		cmd_doctor(),
 		cmd_config(),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/base/clock.h"
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
 #include "store/base/utf8.h"
@@ -24,6 +25,8 @@
 	    "The key may not do this", false, false)                           \
 	X(NOT_FOUND, "not_found", 404, "NOT_FOUND", 404,                       \
 	    "There is no such thing", false, false)                            \
+	X(GONE, "gone", 410, "NOT_FOUND", 404, "It has been deleted", false,   \
+	    true)                                                              \
 	X(NO_ROUTE, "no_route", 404, "NOT_FOUND", 404,                         \
 	    "There is no such route", false, false)                            \
 	X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "INVALID_ARGUMENT",   \
@@ -95,6 +98,25 @@ void problem_set(struct problem *p, enum problem_code code, const char *field,
 	tidy(p->field);
 }
 
+void problem_set_gone(struct problem *p, int64_t deleted_ms, bool payload_only)
+{
+	char at[CLOCK_TEXT + 4] = "";
+
+	if (deleted_ms > 0) {
+		memcpy(at, " at ", 4);
+		clock_text(deleted_ms, at + 4);
+	}
+	if (payload_only)
+		problem_set(p, PROBLEM_GONE, NULL,
+		    "its request and chunks were deleted%s; its record is "
+		    "still there",
+		    at);
+	else
+		problem_set(p, PROBLEM_GONE, NULL, "it was deleted%s", at);
+	p->deleted_ms = deleted_ms;
+	p->payload_deleted = payload_only;
+}
+
 void problem_from_err(struct problem *p, enum err e, const struct why *why)
 {
 	const char *text = why && why->text[0] ? why->text : NULL;
@@ -108,6 +130,7 @@ void problem_from_err(struct problem *p, enum err e, const struct why *why)
 		problem_set(p, PROBLEM_NOT_FOUND, NULL,
 		    "there is no such thing, or it is not yours");
 		break;
+	case ERR_GONE: problem_set_gone(p, 0, false); break;
 	case ERR_CONFLICT:
 		problem_set(p, PROBLEM_CONFLICT, NULL, "%s",
 		    text ? text : "it is there already, or in another state");
@@ -157,6 +180,18 @@ static void member_if(struct buf *b, const char *key, const char *s)
 		jsonout_member(b, key, s);
 }
 
+static void member_gone(struct buf *b, const struct problem *p)
+{
+	char at[CLOCK_TEXT];
+
+	if (p->code != PROBLEM_GONE)
+		return;
+	clock_text(p->deleted_ms, at);
+	jsonout_member(b, "deleted_at", p->deleted_ms > 0 ? at : NULL);
+	jsonout_key(b, "payload_only");
+	jsonout_bool(b, p->payload_deleted);
+}
+
 void problem_json(struct buf *b, const struct problem *p, const char *instance)
 {
 	const struct problem_kind *k = problem_kind(p->code);
@@ -175,6 +210,7 @@ void problem_json(struct buf *b, const struct problem *p, const char *instance)
 	member_if(b, "field", p->field);
 	member_if(b, "execution_id", p->execution);
 	member_if(b, "execution_error", p->execution_error);
+	member_gone(b, p);
 	if (p->retry_after_ms > 0)
 		jsonout_member_int(b, "retry_after_ms", p->retry_after_ms);
 	jsonout_object_end(b);
@@ -195,6 +231,7 @@ void problem_callable(struct buf *b, const struct problem *p)
 	member_if(b, "field", p->field);
 	member_if(b, "execution_id", p->execution);
 	member_if(b, "execution_error", p->execution_error);
+	member_gone(b, p);
 	if (p->retry_after_ms > 0)
 		jsonout_member_int(b, "retry_after_ms", p->retry_after_ms);
 	buf_puts(b, "}}}");

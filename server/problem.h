@@ -24,6 +24,7 @@ enum problem_code {
 	PROBLEM_UNAUTHENTICATED,
 	PROBLEM_FORBIDDEN,
 	PROBLEM_NOT_FOUND,
+	PROBLEM_GONE,
 	PROBLEM_NO_ROUTE,
 	PROBLEM_METHOD_NOT_ALLOWED,
 	PROBLEM_UNSUPPORTED_MEDIA_TYPE,
@@ -40,7 +41,7 @@ enum problem_code {
 	PROBLEM_EXECUTION_FAILED,
 	PROBLEM_EXECUTION_CANCELLED,
 };
-#define PROBLEM_CODES 22
+#define PROBLEM_CODES 23
 
 struct problem_kind {
 	const char *code; /* "not_found" */
@@ -59,6 +60,8 @@ struct problem {
 	int64_t retry_after_ms;	  /* 0: not said */
 	char execution[ID_TEXT];  /* the execution meant; "" none */
 	char execution_error[64]; /* its error.code; "" none */
+	int64_t deleted_ms;	  /* gone since then; 0: not said */
+	bool payload_deleted;	  /* gone are only its request and chunks */
 };
 
 const struct problem_kind *problem_kind(enum problem_code code);
@@ -72,6 +75,12 @@ void problem_set(struct problem *p, enum problem_code code, const char *field,
  * speaks about the client's own data.
  */
 void problem_from_err(struct problem *p, enum err e, const struct why *why);
+
+/*
+ * What a client is told about ERR_GONE: since ${deleted_ms} (0: not known), all
+ * of it or its payload.
+ */
+void problem_set_gone(struct problem *p, int64_t deleted_ms, bool payload_only);
 
 /* application/problem+json (RFC 9457); ${instance} may be NULL. */
 void problem_json(struct buf *b, const struct problem *p, const char *instance);

@@ -30,8 +30,10 @@ static void on_answer(struct http_loop *loop, struct http_mail *m)
 	struct http_exchange *x = http_exchange_find(loop, job->number);
 	struct call *call = x ? http_exchange_get(x) : NULL;
 
-	if (call)
+	if (call) {
+		call->gone = job->gone;
 		job->done(job, call);
+	}
 	job->drop(job);
 }
 
@@ -131,4 +133,14 @@ enum err read_pool_ask(struct call *call, struct read_job *job)
 		call_fail_err(call, e, NULL);
 	}
 	return e;
+}
+
+void read_pool_gone(struct read_job *job, struct query *q, const struct id *id,
+    const char *owner)
+{
+	job->gone = (struct query_gone){ 0 };
+	/* Forgotten meanwhile: then it only says that it is gone. */
+	if (job->result == ERR_GONE &&
+	    query_gone(q, id, owner, &job->gone) != OK)
+		job->gone = (struct query_gone){ 0 };
 }

@@ -13,9 +13,9 @@
 
 #include "server/http.h"
 #include "store/base/err.h"
+#include "store/query.h"
 
 struct call;
-struct query;
 struct read_pool;
 struct service;
 
@@ -33,6 +33,7 @@ struct read_job {
 	void (*drop)(struct read_job *job);
 	enum err result;
 	struct why why;
+	struct query_gone gone; /* with ERR_GONE; read_pool_gone() */
 };
 
 MUST_CHECK enum err read_pool_new(struct service *s, unsigned threads,
@@ -44,5 +45,12 @@ void read_pool_free(struct read_pool *p);
  * dropped, and the call has ended. Returns OK or that failure.
  */
 enum err read_pool_ask(struct call *call, struct read_job *job);
+
+/*
+ * At the end of a run: where ${job} has found that ${id} is gone, ask since
+ * when; the call will say so.
+ */
+void read_pool_gone(struct read_job *job, struct query *q, const struct id *id,
+    const char *owner);
 
 #endif

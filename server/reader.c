@@ -55,8 +55,10 @@ static void page_run(struct read_job *job, struct query *q)
 {
 	struct page_job *j = (struct page_job *)job;
 
-	job->result = query_page(
-	    q, &j->id, j->anybody ? NULL : j->owner, &j->q, &j->page);
+	const char *owner = j->anybody ? NULL : j->owner;
+
+	job->result = query_page(q, &j->id, owner, &j->q, &j->page);
+	read_pool_gone(job, q, &j->id, owner);
 }
 
 static void page_done(struct read_job *job, struct call *call)

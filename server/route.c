@@ -62,6 +62,9 @@ static const struct route table[] = {
 	    front_rest_import,
 	    "lines of an export (NDJSON) back into the store",
 	    "dry_run owner" },
+	ASKED(POST, "/v1/executions/export", READ, ROUTE_READ,
+	    front_rest_export_named, "",
+	    "up to 1,000 executions by their ids, one a line (NDJSON)"),
 	REST(GET, "/v1/executions/{id}", READ, ROUTE_READ,
 	    front_rest_execution_show, "one execution without its chunks"),
 	REST(DELETE, "/v1/executions/{id}", RUN, ROUTE_READ,
@@ -113,6 +116,11 @@ static const struct route table[] = {
 	{ HTTP_POST, "/v1/backup", &front_ops, ADMIN, ROUTE_FREE,
 	    front_ops_backup,
 	    "copy the store into the server's directory for backups" },
+	{ HTTP_POST, "/v1/prune", &front_ops, ADMIN, ROUTE_FREE,
+	    front_ops_prune,
+	    "remove ended executions, or their payload, a batch a call", "" },
+	{ HTTP_GET, "/v1/audit", &front_ops, ADMIN, ROUTE_FREE, front_ops_audit,
+	    "what was done, the newest first", "before limit" },
 	OPS("/openapi.json", 0, front_ops_openapi, "this table as OpenAPI 3.1"),
 };
 #define N_ROUTES (sizeof(table) / sizeof(table[0]))

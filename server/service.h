@@ -15,6 +15,7 @@
 #include "server/http.h"
 #include "store/base/err.h"
 
+struct retain;
 struct store;
 struct worker;
 struct service;
@@ -41,6 +42,8 @@ struct service_options {
 	const char *base_path;
 	/* Where backups are put; lent for the service's life. */
 	const char *backup_dir;
+	/* For its counts; lent for the service's life. NULL: none. */
+	struct retain *retain;
 };
 
 /* Fails: ERR_NOMEM, ERR_INPUT, ERR_IO; ${why} says what. */

@@ -39,6 +39,8 @@ void write_execution_members(
 	jsonout_member_int(b, "total_chunks", (int64_t)e->next_index);
 	jsonout_member_int(b, "attempts", e->attempts);
 	jsonout_member(b, "error_code", e->error_code);
+	if (e->payload_deleted_ms > 0)
+		member_time(b, "payload_deleted_at", e->payload_deleted_ms);
 	if (!whole)
 		return;
 	jsonout_key(b, "request");

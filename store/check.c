@@ -4,14 +4,15 @@
  *
  *   files ─► live rows ─► records, with their segments ─► live rows again
  *                │              (64 at a time)                  │
- *                └──────────── seems wrong ──► suspects ◄───────┘
+ *                └─ seems wrong ─► suspects ◄── what is deleted ┘
  *                                                 │ record, segments, and the
  *                                                 ▼ record once more
  *                                              findings, then usage
  *
  * Rows become segments before they are dropped, and a record says so in the
  * same transaction: what a walk over the live rows missed is packed in every
- * record that is read after the walk.
+ * record that is read after the walk. Of what is deleted each row is asked
+ * about together with what must be there, or must not, so one look is enough.
  */
 #include "store/check.h"
 
@@ -24,6 +25,7 @@
 #include "store/store_internal.h"
 
 #define BATCH 64
+#define DELETED_BATCH 1000
 #define STEP_BYTES ((size_t)1 << 20)
 /* The largest file whose pages are looked at while others wait for the WAL. */
 #define PAGES_MAX_BYTES ((uint64_t)64 << 20)
@@ -35,6 +37,9 @@ enum phase {
 	PHASE_RECORDS,
 	PHASE_SEGMENTS, /* of the batch */
 	PHASE_LIVE_AGAIN,
+	PHASE_REQUESTS,
+	PHASE_TRASH,
+	PHASE_TOMBSTONES,
 	PHASE_SUSPECT, /* the next one's record */
 	PHASE_SUSPECT_SEGMENTS,
 	PHASE_SUSPECT_THERE, /* its record again */
@@ -55,7 +60,10 @@ struct check {
 	int64_t last_row;     /* of the records so far */
 	int64_t at_row, upto; /* which segments come next, and the last */
 	uint64_t at_index;
-	bool moved; /* this step found something */
+	bool moved;	     /* this step found something */
+	int64_t deleted_row; /* as far as requests, or the trash, are seen */
+	struct id deleted_id;
+	int64_t orphan; /* the last row whose segments were one */
 
 	int64_t *suspects;
 	size_t n_suspects, suspects_room, next_suspect;
@@ -85,6 +93,13 @@ static const struct {
 	[CHECK_USAGE] = { "usage",
 	    "executions are not concerned; restore a backup if the sums "
 	    "matter" },
+	[CHECK_ORPHAN] = { "orphan",
+	    "it harms nobody but takes room; a crash cannot leave it: look at "
+	    "the disk, or " RESTORE },
+	[CHECK_TRASH] = { "trash", RESTORE ": what is left of it is being "
+					   "dropped" },
+	[CHECK_TOMBSTONE] = { "tombstone",
+	    "delete this execution again, or " RESTORE },
 	[CHECK_TOO_MANY] = { "too_many", "mend these, then check again" },
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == CHECK_KINDS,
@@ -121,6 +136,18 @@ static void found(struct check *c, enum check_kind kind, const struct id *id,
 	}
 	c->counts.findings++;
 	c->o.on_finding(c->o.arg, &f);
+}
+
+/* Once for each row, however many there are. */
+static void found_orphan(struct check *c, int64_t row, const char *what)
+{
+	struct why why;
+
+	if (c->orphan == row)
+		return;
+	c->orphan = row;
+	err_why(&why, "%s of row %lld belong to nobody", what, (long long)row);
+	found(c, CHECK_ORPHAN, NULL, why.text);
 }
 
 static enum err suspect(struct check *c, int64_t row)
@@ -181,10 +208,12 @@ static enum err on_segment(void *arg, const struct engine_seen_segment *seg)
 	c->moved = true;
 	c->at_row = seg->row;
 	c->at_index = seg->first + 1;
-	if (s == NULL) {
+	if (seg->trashed && !seg->owned && c->phase == PHASE_SEGMENTS)
 		c->counts.stray_segments++;
+	else if (!seg->trashed && !seg->owned)
+		found_orphan(c, seg->row, "segments");
+	if (s == NULL)
 		return OK;
-	}
 	check_subject_segment(s, seg, c->alone);
 	if (c->phase == PHASE_SEGMENTS)
 		c->counts.segments++;
@@ -196,6 +225,47 @@ static enum err on_chunk(void *arg, int64_t row, const struct chunk *chunk)
 	struct check *c = arg;
 
 	return check_live_add(&c->live, row, chunk);
+}
+
+static enum err on_request(void *arg, int64_t row, bool known)
+{
+	struct check *c = arg;
+
+	c->moved = true;
+	c->deleted_row = row;
+	if (!known)
+		found_orphan(c, row, "the requests");
+	return OK;
+}
+
+static enum err on_trash(void *arg, int64_t row, bool owned)
+{
+	struct check *c = arg;
+	struct why why;
+
+	c->moved = true;
+	c->deleted_row = row;
+	c->counts.trash++;
+	if (owned) {
+		err_why(&why,
+		    "row %lld waits to be dropped, but its execution is there",
+		    (long long)row);
+		found(c, CHECK_TRASH, NULL, why.text);
+	}
+	return OK;
+}
+
+static enum err on_tombstone(void *arg, const struct id *id, bool there)
+{
+	struct check *c = arg;
+
+	c->moved = true;
+	c->deleted_id = *id;
+	c->counts.tombstones++;
+	if (there)
+		found(c, CHECK_TOMBSTONE, id,
+		    "it is said to have been deleted, but it is there");
+	return OK;
 }
 
 static enum err on_damage(void *arg, const char *what)
@@ -240,6 +310,9 @@ static struct engine_seen telling(struct check *c)
 	return (struct engine_seen){ .on_execution = on_execution,
 		.on_segment = on_segment,
 		.on_chunk = on_chunk,
+		.on_request = on_request,
+		.on_trash = on_trash,
+		.on_tombstone = on_tombstone,
 		.on_damage = on_damage,
 		.arg = c };
 }
@@ -264,8 +337,34 @@ static enum err step_live(struct check *c, const struct engine_seen *to)
 	    c->db, from, STEP_BYTES, to, &c->live_next);
 	if (rc == OK && c->live_next == from && c->phase != PHASE_DONE)
 		c->phase =
-		    c->phase == PHASE_LIVE ? PHASE_RECORDS : PHASE_SUSPECT;
+		    c->phase == PHASE_LIVE ? PHASE_RECORDS : PHASE_REQUESTS;
 	return rc;
+}
+
+/* Requests, trash and tombstones: each to its end. */
+static enum err step_deleted(struct check *c, const struct engine_seen *to)
+{
+	const struct engine *engine = c->db->engine;
+	enum phase phase = c->phase;
+	enum err rc;
+
+	c->moved = false;
+	if (phase == PHASE_REQUESTS)
+		rc = engine->seen_requests(
+		    c->db, c->deleted_row, DELETED_BATCH, to);
+	else if (phase == PHASE_TRASH)
+		rc = engine->seen_trash(
+		    c->db, c->deleted_row, DELETED_BATCH, to);
+	else
+		rc = engine->seen_tombstones(
+		    c->db, &c->deleted_id, DELETED_BATCH, to);
+	if (rc != OK || c->moved || c->phase == PHASE_DONE)
+		return rc;
+	c->deleted_row = 0;
+	c->phase = phase == PHASE_REQUESTS ? PHASE_TRASH
+		   : phase == PHASE_TRASH  ? PHASE_TOMBSTONES
+					   : PHASE_SUSPECT;
+	return OK;
 }
 
 static enum err step_records(struct check *c, const struct engine_seen *to)
@@ -347,7 +446,9 @@ static enum err on_again(void *arg, const struct engine_seen_execution *e)
 {
 	struct check *c = arg;
 
-	c->gone = e->row != c->batch[0].row;
+	/* Or its payload is: then there is nothing to be wrong. */
+	c->gone = e->row != c->batch[0].row ||
+		  (e->payload_deleted_ms != 0) != c->batch[0].gone;
 	return OK;
 }
 
@@ -397,6 +498,9 @@ static enum err step(struct check *c)
 	case PHASE_RECORDS: return step_records(c, &to);
 	case PHASE_SEGMENTS:
 	case PHASE_SUSPECT_SEGMENTS: return step_segments(c, &to);
+	case PHASE_REQUESTS:
+	case PHASE_TRASH:
+	case PHASE_TOMBSTONES: return step_deleted(c, &to);
 	case PHASE_SUSPECT: return step_suspect(c, &to);
 	case PHASE_SUSPECT_THERE: return step_there(c, &to);
 	case PHASE_USAGE: return step_usage(c);

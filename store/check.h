@@ -11,8 +11,8 @@
  *  - what moves while it looks (rows to segments, executions that end or are
  *    deleted) is no finding: whatever seems wrong is looked at twice, the
  *    second time after everything that could explain it;
- *  - rows of nobody are counted, and no finding: deleting leaves them for a
- *    while.
+ *  - what deleting leaves for a while is counted, and no finding: live rows of
+ *    nobody, and what the trash knows. Any other payload of nobody is one.
  * Bounded: CHECK_MAX_FINDINGS, and memory per execution with live rows.
  */
 #ifndef STORE_CHECK_H
@@ -31,19 +31,22 @@ struct check;
 
 /* The names are stable: scripts read them. */
 enum check_kind {
-	CHECK_FILE,	/* the file is damaged */
-	CHECK_LIVE,	/* a block of live rows cannot be read */
-	CHECK_SEGMENT,	/* a segment cannot be read */
-	CHECK_GAP,	/* rows are missing */
-	CHECK_OVERLAP,	/* an index is there twice */
-	CHECK_TOTAL,	/* the record counts other rows than there are */
-	CHECK_END,	/* no end, several, or one that is not the last row */
-	CHECK_STATUS,	/* end and record, or record and metadata, disagree */
-	CHECK_RECORD,	/* the record is not one that spool writes */
-	CHECK_USAGE,	/* the sums of usage say less than the executions */
-	CHECK_TOO_MANY, /* it gave up: mend these first */
+	CHECK_FILE,	 /* the file is damaged */
+	CHECK_LIVE,	 /* a block of live rows cannot be read */
+	CHECK_SEGMENT,	 /* a segment cannot be read */
+	CHECK_GAP,	 /* rows are missing */
+	CHECK_OVERLAP,	 /* an index is there twice */
+	CHECK_TOTAL,	 /* the record counts other rows than there are */
+	CHECK_END,	 /* no end, several, or one that is not the last row */
+	CHECK_STATUS,	 /* end and record, or record and metadata, disagree */
+	CHECK_RECORD,	 /* the record is not one that spool writes */
+	CHECK_ORPHAN,	 /* a payload of nobody that the trash does not know */
+	CHECK_TRASH,	 /* what is there waits to be dropped */
+	CHECK_TOMBSTONE, /* an execution is there and said to be deleted */
+	CHECK_USAGE,	 /* the sums of usage say less than the executions */
+	CHECK_TOO_MANY,	 /* it gave up: mend these first */
 };
-#define CHECK_KINDS 11
+#define CHECK_KINDS 14
 
 struct check_finding {
 	enum check_kind kind;
@@ -92,7 +95,8 @@ const struct why *check_why(const struct check *c);
 
 struct check_counts {
 	uint64_t executions, chunks, segments;
-	uint64_t stray_segments, stray_chunks; /* of nobody */
+	uint64_t stray_segments, stray_chunks; /* of nobody, soon dropped */
+	uint64_t trash, tombstones;
 	uint64_t findings;
 	bool pages; /* the file's pages were looked at */
 };

@@ -25,6 +25,7 @@ struct check_subject {
 	int64_t row;
 	struct id id;
 	int64_t status, next_index, packed;
+	bool gone;     /* its payload has been deleted: there is no log */
 	uint64_t next; /* the index that the next segment begins with */
 	struct check_end end;
 	struct check_trouble record, log; /* the first of each */
@@ -43,7 +44,7 @@ void check_subject_segment(
 
 /*
  * All segments have been seen; ${run} is its live rows, or NULL. Returns how
- * many rows it has.
+ * many rows it has; none when its payload has been deleted.
  */
 uint64_t check_subject_judge(
     struct check_subject *s, const struct check_run *run);

@@ -88,6 +88,7 @@ struct engine_seen_execution {
 	size_t metadata_len;
 	bool has_request;
 	struct tally used;
+	int64_t payload_deleted_ms; /* 0: its payload is there */
 };
 
 struct engine_seen_segment {
@@ -96,6 +97,8 @@ struct engine_seen_segment {
 	int64_t n;
 	const char *raw; /* its chunk_pack()s; NULL: it does not unpack */
 	size_t raw_len;
+	/* At the same moment: its execution has a payload; the trash has it. */
+	bool owned, trashed;
 };
 
 struct engine_seen {
@@ -106,6 +109,12 @@ struct engine_seen {
 	enum err (*on_segment)(void *arg, const struct engine_seen_segment *s);
 	/* A live row, as engine_live. */
 	enum err (*on_chunk)(void *arg, int64_t row, const struct chunk *c);
+	/* A request; is its execution there with its payload, or the trash? */
+	enum err (*on_request)(void *arg, int64_t row, bool known);
+	/* What waits to be dropped; is its execution there with its payload? */
+	enum err (*on_trash)(void *arg, int64_t row, bool owned);
+	/* A tombstone; is there an execution of that id? */
+	enum err (*on_tombstone)(void *arg, const struct id *id, bool there);
 	/* Something that cannot be read at all. */
 	enum err (*on_damage)(void *arg, const char *what);
 	void *arg;
@@ -209,9 +218,35 @@ struct engine {
 	 */
 	enum err (*execution_end)(struct engine_db *db,
 	    const struct execution *e, const struct engine_end *end);
-	/* The record and all that belongs to it. ERR_NOT_FOUND. */
+	/*
+	 * The record of ${row} is gone at once, and a tombstone is there
+	 * instead; all that belonged to it waits for trash_drop(). Costs the
+	 * same however large it is. ERR_NOT_FOUND.
+	 */
 	enum err (*execution_delete)(
-	    struct engine_db *db, const struct execution *e);
+	    struct engine_db *db, int64_t row, int64_t deleted_ms);
+	/*
+	 * The same for the request and the chunks alone of one that has ended.
+	 * ERR_CONFLICT: it has not, or they are gone, or it is not there.
+	 */
+	enum err (*payload_delete)(
+	    struct engine_db *db, int64_t row, int64_t deleted_ms);
+	/*
+	 * Drop what waits: of at most ${limit} executions, until about
+	 * ${max_bytes} are gone, but at least one segment or request.
+	 * *${ret_left}: there is more.
+	 */
+	enum err (*trash_drop)(struct engine_db *db, uint32_t limit,
+	    size_t max_bytes, size_t *ret_bytes, bool *ret_left);
+	/* Forget up to ${limit} deletions before ${before_ms}. */
+	enum err (*tombstones_drop)(struct engine_db *db, int64_t before_ms,
+	    uint32_t limit, uint32_t *ret_dropped);
+	/*
+	 * The row of ${a}'s operation: made at ${now_ms}, or its counts grow.
+	 * The oldest row goes when there are more than AUDIT_ROWS.
+	 */
+	enum err (*audit_put)(struct engine_db *db, const struct audit *a,
+	    const struct audit_counts *gone, int64_t now_ms);
 	/*
 	 * One live row at ${c}->index, which must be the next one (the caller
 	 * holds the count). *${ret_seq} grows with every call. ERR_LIMIT: the
@@ -240,9 +275,10 @@ struct engine {
 	    struct engine_db *db, int64_t row, const struct engine_segment *s);
 	/*
 	 * The record and the request of the ended ${e}, all of whose
-	 * e->next_index chunks are in segments at this commit. Sets e->row when
-	 * it is 0, else it is import_begin()'s. What it used is added to its
-	 * day's sums. ERR_CONFLICT: there is one with
+	 * e->next_index chunks are in segments at this commit; e->bytes is what
+	 * all of it holds. Sets e->row when it is 0, else it is
+	 * import_begin()'s. Its tombstone, if any, goes; what it used is added
+	 * to its day's sums. ERR_CONFLICT: there is one with
 	 * this id, or this idempotency key of its owner.
 	 */
 	enum err (*import_finish)(struct engine_db *db, struct execution *e);
@@ -281,25 +317,50 @@ struct engine {
 	 * suffers from either.
 	 */
 	enum err (*set_aside)(struct engine_db *db, uint64_t bytes);
+	/*
+	 * Outside a transaction: give some of the room that nothing uses back
+	 * to the file system, for about ${ms} (0: the least there is). Small
+	 * amounts are kept for what is written next. *${ret_left}: there is
+	 * more to give back.
+	 */
+	enum err (*shrink)(struct engine_db *db, int ms, bool *ret_left);
 
-	/* At start, outside a transaction. */
-	enum err (*live_load)(
-	    struct engine_db *db, const struct engine_live *to);
+	/*
+	 * At start, outside a transaction. *${ret_last}: no row was ever given
+	 * a seq above it.
+	 */
+	enum err (*live_load)(struct engine_db *db,
+	    const struct engine_live *to, int64_t *ret_last);
 
 	/* --- either connection --- */
 
 	enum err (*keys_load)(struct engine_db *db, void *arg,
 	    enum err (*on_key)(void *arg, const struct key *k));
 
+	/* ERR_NOT_FOUND, ERR_GONE (its tombstone is there). */
 	enum err (*execution_get)(struct engine_db *db, const struct id *id,
 	    const char *owner, struct execution *ret);
+	/* ERR_NOT_FOUND, whatever the reason. */
+	enum err (*execution_brief)(struct engine_db *db, const struct id *id,
+	    const char *owner, struct execution_brief *ret);
+	/* As query_walk(). */
+	enum err (*execution_walk)(struct engine_db *db,
+	    const struct query_filter *f, struct execution_brief *ret,
+	    uint32_t *ret_n);
+	/* When was it deleted whole? ERR_NOT_FOUND. */
+	enum err (*tombstone_get)(struct engine_db *db, const struct id *id,
+	    const char *owner, int64_t *ret_deleted_ms);
+	/* As query_audit(). */
+	enum err (*audit_list)(struct engine_db *db, int64_t before,
+	    uint32_t limit, struct audit_entry *ret, uint32_t *ret_n);
 	enum err (*execution_list)(struct engine_db *db,
 	    const struct query_filter *f, bool whole, struct execution *ret,
 	    uint32_t *ret_n);
 	/*
 	 * As query_page(), from segments and live rows alone: a page that
 	 * begins in segments ends with them at the latest; one that begins
-	 * beyond may read all live rows of the store. ERR_NOT_FOUND.
+	 * beyond may read all live rows of the store. ERR_NOT_FOUND,
+	 * ERR_GONE (it, or its payload, has been deleted).
 	 */
 	enum err (*chunk_page)(struct engine_db *db, const struct id *id,
 	    const char *owner, const struct page_query *q, struct page *ret);
@@ -363,6 +424,16 @@ struct engine {
 	 */
 	enum err (*seen_chunks)(struct engine_db *db, int64_t from,
 	    size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
+	/* Up to ${limit} requests of rows above ${after}, as they ascend. */
+	enum err (*seen_requests)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	/* The same of the trash. */
+	enum err (*seen_trash)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	/* The same of tombstones, by id. */
+	enum err (*seen_tombstones)(struct engine_db *db,
+	    const struct id *after, uint32_t limit,
+	    const struct engine_seen *to);
 	/*
 	 * The engine's own look at its files, each damage told; ${quick}: the
 	 * cheaper one. Nothing is looked at, and *${ret_looked} false, when

@@ -14,6 +14,7 @@
 #include "store/base/digest.h"
 #include "store/base/err.h"
 #include "store/base/id.h"
+#include "store/key.h"
 
 /* The numbers are stored: never change them. */
 enum execution_status {
@@ -45,6 +46,22 @@ struct execution {
 	char *error_code;      /* NULL unless failed or cancelled */
 	char *idempotency_key; /* NULL without one */
 	uint8_t request_hash[DIGEST_BYTES]; /* of what the client sent */
+	/*
+	 * What is stored of it: request, final metadata, and the chunks that
+	 * are packed (as they are stored). A live tail counts as 0.
+	 */
+	uint64_t bytes;
+	int64_t payload_deleted_ms; /* request and chunks are gone; 0: not */
+};
+
+/* The little of it that decides whether it may go. */
+struct execution_brief {
+	int64_t row;
+	struct id id;
+	char owner[KEY_NAME_BYTES];
+	enum execution_status status;
+	int64_t created_ms, finished_ms, payload_deleted_ms;
+	uint64_t chunks, bytes; /* chunks: also those that are gone */
 };
 
 /* "queued", "streaming", … */

@@ -136,6 +136,52 @@ enum err query_usage(struct query *q, const struct tally_filter *f,
 	return rc;
 }
 
+enum err query_gone(struct query *q, const struct id *id, const char *owner,
+    struct query_gone *ret)
+{
+	const struct engine *engine = q->store->engine;
+	struct execution_brief b = { 0 };
+	int64_t deleted_ms = 0;
+	enum err rc = ready(q);
+
+	if (rc != OK)
+		return rc;
+	rc = settled(q, engine->tombstone_get(q->db, id, owner, &deleted_ms));
+	if (rc == OK)
+		*ret = (struct query_gone){ .deleted_ms = deleted_ms };
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	rc = settled(q, engine->execution_brief(q->db, id, owner, &b));
+	if (rc == OK && b.payload_deleted_ms == 0)
+		return ERR_NOT_FOUND;
+	if (rc == OK)
+		*ret = (struct query_gone){ .deleted_ms = b.payload_deleted_ms,
+			.payload_only = true };
+	return rc;
+}
+
+enum err query_walk(struct query *q, const struct query_filter *f,
+    struct execution_brief *ret, uint32_t *ret_n)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(
+		    q, q->store->engine->execution_walk(q->db, f, ret, ret_n));
+	return rc;
+}
+
+enum err query_audit(struct query *q, int64_t before, uint32_t limit,
+    struct audit_entry *ret, uint32_t *ret_n)
+{
+	enum err rc = ready(q);
+
+	if (rc == OK)
+		rc = settled(q, q->store->engine->audit_list(
+				    q->db, before, limit, ret, ret_n));
+	return rc;
+}
+
 enum err query_prompt(struct query *q, const char *owner, const char *name,
     uint32_t version, struct prompt *ret)
 {

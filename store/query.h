@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "store/audit.h"
 #include "store/base/err.h"
 #include "store/execution.h"
 #include "store/page.h"
@@ -26,14 +27,30 @@ void query_close(struct query *q);
 
 /*
  * Part of a log, wherever it lies (segments, live rows, memory); as
- * tail_page(). Fails: ERR_NOT_FOUND.
+ * tail_page(). Fails: ERR_NOT_FOUND, ERR_GONE (it, or its payload, has been
+ * deleted: query_gone() says more).
  */
 MUST_CHECK enum err query_page(struct query *q, const struct id *id,
     const char *owner, const struct page_query *pq, struct page *ret);
 
-/* Gives: the record in an empty ${ret}. Fails: ERR_NOT_FOUND. */
+/*
+ * Gives: the record in an empty ${ret}; without request when its payload has
+ * been deleted. Fails: ERR_NOT_FOUND, ERR_GONE (deleted whole).
+ */
 MUST_CHECK enum err query_execution(struct query *q, const struct id *id,
     const char *owner, struct execution *ret);
+
+struct query_gone {
+	int64_t deleted_ms;
+	bool payload_only; /* the record is still there */
+};
+
+/*
+ * When and how far was it deleted? Fails: ERR_NOT_FOUND: it was not, or is not
+ * ${owner}'s, or that is forgotten (WRITE_TOMBSTONES_DROP).
+ */
+MUST_CHECK enum err query_gone(struct query *q, const struct id *id,
+    const char *owner, struct query_gone *ret);
 
 /* Which executions; each field empty or -1: any. Newest first. */
 struct query_filter {
@@ -65,6 +82,20 @@ MUST_CHECK enum err query_list(struct query *q, const struct query_filter *f,
  */
 MUST_CHECK enum err query_usage(struct query *q, const struct tally_filter *f,
     struct tally_row *ret, uint32_t *ret_n);
+
+/*
+ * The same walk over what has ended, and thin: for retention. Live ones are
+ * passed over; ${ret} has room for ${f}->limit. Fewer than that: no more.
+ */
+MUST_CHECK enum err query_walk(struct query *q, const struct query_filter *f,
+    struct execution_brief *ret, uint32_t *ret_n);
+
+/*
+ * What was done, the newest first: up to ${limit} (1 … 1000) rows with a
+ * number below ${before} (0: from the newest) into ${ret}.
+ */
+MUST_CHECK enum err query_audit(struct query *q, int64_t before, uint32_t limit,
+    struct audit_entry *ret, uint32_t *ret_n);
 
 /* ${version} 0: the newest. Fails: ERR_NOT_FOUND. */
 MUST_CHECK enum err query_prompt(struct query *q, const char *owner,

@@ -67,7 +67,7 @@ static enum err insert(
 		SQL_INT(e->attempts), SQL_TEXT(e->error_code),
 		SQL_TEXT(e->idempotency_key),
 		SQL_BLOB(hash_or_null(e->request_hash), DIGEST_BYTES),
-		SQL_CHARS(e->metadata, e->metadata_len)),
+		SQL_CHARS(e->metadata, e->metadata_len), SQL_INT(e->bytes)),
 	    NULL);
 }
 
@@ -79,6 +79,10 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 
 	ASSERT(execution_ended(e->status));
 	rc = insert(d, e, row);
+	/* Brought back, it is not gone any more. */
+	if (rc == OK)
+		rc = sqlite_run(
+		    d, SQL_TOMBSTONE_DELETE, SQL_WITH(SQL_ID(&e->id)), NULL);
 	if (rc == OK)
 		rc = sqlite_run(d, SQL_REQUEST_INSERT,
 		    SQL_WITH(

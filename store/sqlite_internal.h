@@ -51,6 +51,9 @@ struct sqlite_db {
 	uint32_t block_n;
 
 	uint64_t epoch; /* of the node that we are; 0: none yet */
+	bool shrinking; /* giving pages back, until few are free */
+	bool copy_all;	/* the next tidy() need not find it worth while */
+	bool trashed;	/* room came free that may not be wanted again soon */
 
 	/* Frames in the WAL, and how many were copied back already. */
 	int wal_frames, wal_copied;
@@ -172,6 +175,10 @@ struct sqlite_row {
 MUST_CHECK enum err sqlite_read_execution(
     sqlite3_stmt *row, bool whole, struct sqlite_row *ret);
 
+/* Why it is not there: ERR_GONE if there is a tombstone, else ERR_NOT_FOUND. */
+MUST_CHECK enum err sqlite_gone(
+    struct sqlite_db *d, const struct id *id, const char *owner);
+
 /* Fill ${e}->request. */
 MUST_CHECK enum err sqlite_read_request(
     struct sqlite_db *d, struct execution *e);
@@ -250,8 +257,6 @@ enum err sqlite_execution_start(struct engine_db *db, const struct execution *e,
     const char *target, uint32_t attempt, int64_t started_ms);
 enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
     const struct engine_end *end);
-enum err sqlite_execution_delete(
-    struct engine_db *db, const struct execution *e);
 enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
     const struct engine_segment *s);
 
@@ -267,12 +272,29 @@ enum err sqlite_import_drop(
 enum err sqlite_usage_list(struct engine_db *db, const struct tally_filter *f,
     struct tally_row *ret, uint32_t *ret_n);
 
+/* sqlite_trash.c */
+enum err sqlite_execution_delete(
+    struct engine_db *db, int64_t row, int64_t deleted_ms);
+enum err sqlite_payload_delete(
+    struct engine_db *db, int64_t row, int64_t deleted_ms);
+enum err sqlite_trash_drop(struct engine_db *db, uint32_t limit,
+    size_t max_bytes, size_t *ret_bytes, bool *ret_left);
+enum err sqlite_tombstones_drop(struct engine_db *db, int64_t before_ms,
+    uint32_t limit, uint32_t *ret_dropped);
+
+/* sqlite_audit.c */
+enum err sqlite_audit_put(struct engine_db *db, const struct audit *a,
+    const struct audit_counts *gone, int64_t now_ms);
+enum err sqlite_audit_list(struct engine_db *db, int64_t before, uint32_t limit,
+    struct audit_entry *ret, uint32_t *ret_n);
+
 /* sqlite_live.c */
 enum err sqlite_chunk_append(struct engine_db *db, const struct execution *e,
     const struct chunk *c, int64_t *ret_seq);
 enum err sqlite_chunks_drop(struct engine_db *db, int64_t before,
     uint32_t limit, uint32_t *ret_dropped);
-enum err sqlite_live_load(struct engine_db *db, const struct engine_live *to);
+enum err sqlite_live_load(
+    struct engine_db *db, const struct engine_live *to, int64_t *ret_last);
 
 /* sqlite_names.c: keys and prompts */
 enum err sqlite_key_insert(struct engine_db *db, const struct key *k);
@@ -294,6 +316,12 @@ enum err sqlite_execution_get(struct engine_db *db, const struct id *id,
 enum err sqlite_execution_list(struct engine_db *db,
     const struct query_filter *f, bool whole, struct execution *ret,
     uint32_t *ret_n);
+enum err sqlite_execution_brief(struct engine_db *db, const struct id *id,
+    const char *owner, struct execution_brief *ret);
+enum err sqlite_execution_walk(struct engine_db *db,
+    const struct query_filter *f, struct execution_brief *ret, uint32_t *ret_n);
+enum err sqlite_tombstone_get(struct engine_db *db, const struct id *id,
+    const char *owner, int64_t *ret_deleted_ms);
 
 /* sqlite_page.c */
 enum err sqlite_chunk_page(struct engine_db *db, const struct id *id,
@@ -314,6 +342,12 @@ enum err sqlite_seen_segments(struct engine_db *db, int64_t row, uint64_t from,
     int64_t last, size_t max_bytes, const struct engine_seen *to);
 enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
     size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
+enum err sqlite_seen_requests(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to);
+enum err sqlite_seen_trash(struct engine_db *db, int64_t after, uint32_t limit,
+    const struct engine_seen *to);
+enum err sqlite_seen_tombstones(struct engine_db *db, const struct id *after,
+    uint32_t limit, const struct engine_seen *to);
 enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
     const struct engine_seen *to, bool *ret_looked);
 
@@ -332,6 +366,7 @@ void sqlite_aside_stats(const struct sqlite_db *d, struct engine_stats *ret);
 
 /* sqlite_tidy.c */
 enum err sqlite_tidy(struct engine_db *db);
+enum err sqlite_shrink(struct engine_db *db, int ms, bool *ret_left);
 void sqlite_stats(struct engine_db *db, struct engine_stats *ret);
 uint64_t sqlite_wal_bytes(const struct sqlite_db *d);
 int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames);

@@ -368,7 +368,8 @@ static enum err on_live_chunk(void *arg, const struct sqlite_live_chunk *c)
 	return l->to->on_chunk(l->to->arg, c->row, c->seq, &c->c);
 }
 
-enum err sqlite_live_load(struct engine_db *db, const struct engine_live *to)
+enum err sqlite_live_load(
+    struct engine_db *db, const struct engine_live *to, int64_t *ret_last)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
 	struct loading l = { .d = d, .to = to };
@@ -378,6 +379,8 @@ enum err sqlite_live_load(struct engine_db *db, const struct engine_live *to)
 	    d, SQL_LIVE_EXECUTIONS, SQL_NOTHING, on_live_execution, &l);
 	if (rc == OK)
 		rc = sqlite_live_each(d, on_live_chunk, &l);
+	if (rc == OK)
+		*ret_last = d->next_seq - 1;
 	free(l.list);
 	return rc;
 }

@@ -38,6 +38,8 @@ static const char *const writers[] = {
 	/* a WAL that had to grow shrinks again */
 	"PRAGMA journal_size_limit=16777216",
 	"PRAGMA cache_size=-2000",
+	/* what was deleted is not left in the file, whoever built SQLite */
+	"PRAGMA secure_delete=1",
 };
 
 static const char *const readers[] = {

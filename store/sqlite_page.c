@@ -22,6 +22,12 @@ static enum err on_head(void *arg, sqlite3_stmt *row)
 
 	if (status < 0 || status >= EXECUTION_STATUSES)
 		return sqlite_corrupt(p->d, "an execution is broken");
+	if (sqlite3_column_int64(row, 7) != 0) {
+		err_why(&p->d->base.why,
+		    "its request and its chunks have been deleted; its record "
+		    "is still there");
+		return ERR_GONE;
+	}
 	p->row = sqlite3_column_int64(row, 0);
 	p->page.status = (enum execution_status)status;
 	p->page.created_ms = sqlite3_column_int64(row, 2);
@@ -183,6 +189,8 @@ static enum err fill(struct paging *p, const struct id *id, const char *owner)
 
 	rc = sqlite_one(p->d, SQL_PAGE_HEAD,
 	    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_head, p);
+	if (rc == ERR_NOT_FOUND)
+		rc = sqlite_gone(p->d, id, owner);
 	if (rc != OK)
 		return rc;
 	p->page.id = *id;

@@ -1,5 +1,6 @@
 #include "store/sqlite_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* How far an id's stamp and created_ms may lie apart: the same clock, ms. */
@@ -24,6 +25,8 @@ enum {
 	C_IDEMPOTENCY_KEY,
 	C_REQUEST_HASH,
 	C_PACKED,
+	C_BYTES,
+	C_PAYLOAD_DELETED_MS,
 	C_METADATA,
 };
 
@@ -64,6 +67,9 @@ enum err sqlite_read_execution(
 		.finished_ms = sqlite3_column_int64(row, C_FINISHED_MS),
 		.next_index = (uint64_t)sqlite3_column_int64(row, C_NEXT_INDEX),
 		.attempts = (uint32_t)sqlite3_column_int64(row, C_ATTEMPTS),
+		.bytes = (uint64_t)sqlite3_column_int64(row, C_BYTES),
+		.payload_deleted_ms =
+		    sqlite3_column_int64(row, C_PAYLOAD_DELETED_MS),
 	};
 	const void *hash;
 	enum err rc;
@@ -98,6 +104,9 @@ enum err sqlite_read_request(struct sqlite_db *d, struct execution *e)
 {
 	enum err rc;
 
+	/* It may still lie in the trash: deleted is deleted. */
+	if (e->payload_deleted_ms != 0)
+		return OK;
 	rc = sqlite_one(
 	    d, SQL_REQUEST_GET, SQL_WITH(SQL_INT(e->row)), on_request, e);
 	return rc == ERR_NOT_FOUND ? OK : rc;
@@ -121,7 +130,8 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 	rc = sqlite_read_execution(row, to->whole, &r);
 	if (rc == ERR_CORRUPT)
 		rc = sqlite_corrupt(to->d, "an execution is broken");
-	if (rc == OK && to->whole)
+	/* What waits to be dropped is gone already. */
+	if (rc == OK && to->whole && r.e.payload_deleted_ms == 0)
 		rc = sqlite_read_request(to->d, &r.e);
 	if (rc != OK) {
 		execution_fini(&r.e);
@@ -138,9 +148,100 @@ enum err sqlite_execution_get(struct engine_db *db, const struct id *id,
 		.whole = true,
 		.list = ret,
 		.limit = 1 };
+	enum err rc;
 
-	return sqlite_one(to.d, SQL_EXECUTION_GET,
+	rc = sqlite_one(to.d, SQL_EXECUTION_GET,
 	    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_execution, &to);
+	return rc == ERR_NOT_FOUND ? sqlite_gone(to.d, id, owner) : rc;
+}
+
+static enum err on_deleted_ms(void *arg, sqlite3_stmt *row)
+{
+	int64_t *ms = arg;
+
+	*ms = sqlite3_column_int64(row, 0);
+	return OK;
+}
+
+enum err sqlite_tombstone_get(struct engine_db *db, const struct id *id,
+    const char *owner, int64_t *ret_deleted_ms)
+{
+	return sqlite_one((struct sqlite_db *)db, SQL_TOMBSTONE_GET,
+	    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_deleted_ms,
+	    ret_deleted_ms);
+}
+
+enum err sqlite_gone(
+    struct sqlite_db *d, const struct id *id, const char *owner)
+{
+	int64_t ms = 0;
+	enum err rc = sqlite_tombstone_get(&d->base, id, owner, &ms);
+
+	if (rc == OK)
+		err_why(&d->base.why, "it has been deleted");
+	return rc == OK ? ERR_GONE : rc;
+}
+
+/* The columns of BRIEF in sqlite_sql.c. */
+enum {
+	B_ID,
+	B_PUBLIC_ID,
+	B_OWNER,
+	B_STATUS,
+	B_CREATED_MS,
+	B_FINISHED_MS,
+	B_PAYLOAD_DELETED_MS,
+	B_NEXT_INDEX,
+	B_BYTES,
+};
+
+struct briefing {
+	struct sqlite_db *d;
+	struct execution_brief *list;
+	uint32_t n, limit;
+};
+
+static enum err on_brief(void *arg, sqlite3_stmt *row)
+{
+	struct briefing *to = arg;
+	struct execution_brief *b = &to->list[to->n];
+	const char *owner = (const char *)sqlite3_column_text(row, B_OWNER);
+	int64_t status = sqlite3_column_int64(row, B_STATUS);
+
+	if (to->n == to->limit)
+		return SQLITE_ENOUGH;
+	if (sqlite3_column_bytes(row, B_PUBLIC_ID) != sizeof(b->id.byte) ||
+	    status < 0 || status >= EXECUTION_STATUSES)
+		return sqlite_corrupt(to->d, "an execution is broken");
+	*b = (struct execution_brief){
+		.row = sqlite3_column_int64(row, B_ID),
+		.status = (enum execution_status)status,
+		.created_ms = sqlite3_column_int64(row, B_CREATED_MS),
+		.finished_ms = sqlite3_column_int64(row, B_FINISHED_MS),
+		.payload_deleted_ms =
+		    sqlite3_column_int64(row, B_PAYLOAD_DELETED_MS),
+		.chunks = (uint64_t)sqlite3_column_int64(row, B_NEXT_INDEX),
+		.bytes = (uint64_t)sqlite3_column_int64(row, B_BYTES),
+	};
+	memcpy(b->id.byte, sqlite3_column_blob(row, B_PUBLIC_ID),
+	    sizeof(b->id.byte));
+	snprintf(b->owner, sizeof(b->owner), "%s", owner == NULL ? "" : owner);
+	to->n++;
+	return OK;
+}
+
+enum err sqlite_execution_brief(struct engine_db *db, const struct id *id,
+    const char *owner, struct execution_brief *ret)
+{
+	struct execution_brief b = { 0 };
+	struct briefing to = { (struct sqlite_db *)db, &b, 0, 1 };
+	enum err rc;
+
+	rc = sqlite_one(to.d, SQL_EXECUTION_BRIEF,
+	    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_brief, &to);
+	if (rc == OK)
+		*ret = b;
+	return rc;
 }
 
 /* The least id of ${ms}: UUIDv7 begins with its milliseconds. */
@@ -173,6 +274,27 @@ static void id_range(
 		*high = *f->after;
 }
 
+/* Ask the one of the eight from ${first} on that ${f} wants. */
+static enum err each_listed(struct sqlite_db *d, enum sqlite_sql first,
+    const struct query_filter *f, sqlite_row_fn *on_row, void *arg)
+{
+	int q = (int)first +
+		(f->owner != NULL ? SQL_LIST_OWNER - SQL_LIST : 0) +
+		(f->status >= 0 ? SQL_LIST_STATUS - SQL_LIST : 0) +
+		(f->oldest_first ? SQL_LIST_ASC - SQL_LIST : 0);
+	/* Each statement has as many as the last one it names. */
+	size_t n = f->status >= 0 ? 7 : f->owner != NULL ? 6 : 5;
+	struct id low, high;
+
+	id_range(f, &low, &high);
+	return sqlite_each(d, (enum sqlite_sql)q,
+	    (const struct sqlite_value[]){ SQL_ID(&low), SQL_ID(&high),
+		SQL_INT(f->since_ms),
+		SQL_INT(f->until_ms > 0 ? f->until_ms : INT64_MAX),
+		SQL_INT(f->limit), SQL_TEXT(f->owner), SQL_INT(f->status) },
+	    n, on_row, arg);
+}
+
 enum err sqlite_execution_list(struct engine_db *db,
     const struct query_filter *f, bool whole, struct execution *ret,
     uint32_t *ret_n)
@@ -181,25 +303,23 @@ enum err sqlite_execution_list(struct engine_db *db,
 		.whole = whole,
 		.list = ret,
 		.limit = f->limit };
-	int q = SQL_LIST + (f->owner != NULL ? SQL_LIST_OWNER - SQL_LIST : 0) +
-		(f->status >= 0 ? SQL_LIST_STATUS - SQL_LIST : 0) +
-		(f->oldest_first ? SQL_LIST_ASC - SQL_LIST : 0);
-	/* Each statement has as many as the last one it names. */
-	size_t n = f->status >= 0 ? 7 : f->owner != NULL ? 6 : 5;
-	struct id low, high;
-	enum err rc;
+	enum err rc = each_listed(to.d, SQL_LIST, f, on_execution, &to);
 
-	id_range(f, &low, &high);
-	rc = sqlite_each(to.d, (enum sqlite_sql)q,
-	    (const struct sqlite_value[]){ SQL_ID(&low), SQL_ID(&high),
-		SQL_INT(f->since_ms),
-		SQL_INT(f->until_ms > 0 ? f->until_ms : INT64_MAX),
-		SQL_INT(f->limit), SQL_TEXT(f->owner), SQL_INT(f->status) },
-	    n, on_execution, &to);
 	if (rc == OK)
 		*ret_n = to.n;
 	else
 		while (to.n > 0)
 			execution_fini(&ret[--to.n]);
+	return rc;
+}
+
+enum err sqlite_execution_walk(struct engine_db *db,
+    const struct query_filter *f, struct execution_brief *ret, uint32_t *ret_n)
+{
+	struct briefing to = { (struct sqlite_db *)db, ret, 0, f->limit };
+	enum err rc = each_listed(to.d, SQL_WALK, f, on_brief, &to);
+
+	if (rc == OK)
+		*ret_n = to.n;
 	return rc;
 }

@@ -25,6 +25,7 @@ enum {
 	C_INPUT_TOKENS,
 	C_OUTPUT_TOKENS,
 	C_COST_PUSD,
+	C_PAYLOAD_DELETED_MS,
 };
 
 static int64_t known(sqlite3_stmt *row, int column)
@@ -54,6 +55,8 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 		    .cached_tokens = -1,
 		    .reasoning_tokens = -1,
 		    .cost_pusd = known(row, C_COST_PUSD) },
+		.payload_deleted_ms =
+		    sqlite3_column_int64(row, C_PAYLOAD_DELETED_MS),
 	};
 
 	if (sqlite3_column_bytes(row, C_PUBLIC_ID) == sizeof(e.id.byte))
@@ -83,6 +86,8 @@ static enum err on_segment(void *arg, sqlite3_stmt *row)
 		.row = id >> SQLITE_INDEX_BITS,
 		.first = (uint64_t)id & (SQLITE_INDEX_LIMIT - 1),
 		.n = sqlite3_column_int64(row, 1),
+		.owned = sqlite3_column_int(row, 5) != 0,
+		.trashed = sqlite3_column_int(row, 6) != 0,
 	};
 	char *raw = NULL;
 	enum err rc = OK;
@@ -150,6 +155,62 @@ enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
 
 	return sqlite_live_some(
 	    s.d, from, max_bytes, on_chunk, on_damage, &s, ret_next);
+}
+
+static enum err on_request(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+
+	return s->to->on_request(s->to->arg, sqlite3_column_int64(row, 0),
+	    sqlite3_column_int(row, 1) != 0);
+}
+
+enum err sqlite_seen_requests(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+
+	return sqlite_each(s.d, SQL_SEEN_REQUESTS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_request, &s);
+}
+
+static enum err on_trash(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+
+	return s->to->on_trash(s->to->arg, sqlite3_column_int64(row, 0),
+	    sqlite3_column_int(row, 1) != 0);
+}
+
+enum err sqlite_seen_trash(struct engine_db *db, int64_t after, uint32_t limit,
+    const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+
+	return sqlite_each(s.d, SQL_SEEN_TRASH,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_trash, &s);
+}
+
+static enum err on_tombstone(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	struct id id;
+
+	/* The walk goes on behind it, so it must be one. */
+	if (sqlite3_column_bytes(row, 0) != sizeof(id.byte))
+		return sqlite_corrupt(s->d, "a tombstone is broken");
+	memcpy(id.byte, sqlite3_column_blob(row, 0), sizeof(id.byte));
+	return s->to->on_tombstone(
+	    s->to->arg, &id, sqlite3_column_int(row, 1) != 0);
+}
+
+enum err sqlite_seen_tombstones(struct engine_db *db, const struct id *after,
+    uint32_t limit, const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+
+	return sqlite_each(s.d, SQL_SEEN_TOMBSTONES,
+	    SQL_WITH(SQL_ID(after), SQL_INT(limit)), on_tombstone, &s);
 }
 
 static enum err on_verdict(void *arg, sqlite3_stmt *row)

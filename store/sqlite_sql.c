@@ -6,20 +6,39 @@
 #define COLUMNS                                                             \
 	"id, public_id, owner, status, model, target, prompt, created_ms, " \
 	"started_ms, first_chunk_ms, finished_ms, next_index, attempts, "   \
-	"error_code, idempotency_key, request_hash, packed, metadata"
+	"error_code, idempotency_key, request_hash, packed, bytes, "        \
+	"payload_deleted_ms, metadata"
+
+/* Does the execution numbered ${row} have its payload; has the trash it? */
+#define OWNED(row)                                     \
+	"EXISTS (SELECT 1 FROM executions AS e WHERE " \
+	"e.id = " row " AND e.payload_deleted_ms = 0)"
+/* Not there, but for a reason: dropped soon, or its record is still to come. */
+#define TRASHED(row)                                                     \
+	"(EXISTS (SELECT 1 FROM trash AS t WHERE t.execution = " row ")" \
+	" OR EXISTS (SELECT 1 FROM imports AS i "                        \
+	"WHERE i.execution = " row "))"
+
+/* As sqlite_read.c takes them. */
+#define BRIEF                                                     \
+	"id, public_id, owner, status, created_ms, finished_ms, " \
+	"payload_deleted_ms, next_index, bytes"
 
 /*
  * ?1 and ?2 the ids between which it lies, ?3 and ?4 the creation times,
  * ?5 how many, ?6 owner, ?7 status.
  */
-#define LIST(which, order)                                                \
+#define LIST_OF(columns, which, order)                                    \
 	{                                                                 \
-		.text = "SELECT " COLUMNS " FROM executions WHERE " which \
+		.text = "SELECT " columns " FROM executions WHERE " which \
 			"public_id > ?1 AND public_id < ?2 "              \
 			"AND created_ms >= ?3 AND created_ms < ?4 "       \
 			"ORDER BY public_id " order " LIMIT ?5",          \
 		.hot = true                                               \
 	}
+#define LIST(which, order) LIST_OF(COLUMNS, which, order)
+/* The sign keeps the planner from walking by status and sorting. */
+#define WALK(which, order) LIST_OF(BRIEF, "+status >= 2 AND " which, order)
 
 /* As sqlite_usage.c takes them; a sum of costs may pass 64 bits: two halves. */
 #define USAGE_SUMS                                                       \
@@ -94,9 +113,9 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_EXECUTION_INSERT] = { "INSERT INTO executions (id, public_id, "
 				   "owner, status, model, target, prompt, "
 				   "created_ms, idempotency_key, request_hash, "
-				   "node, epoch) "
+				   "node, epoch, bytes) "
 				   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-				   "?9, ?10, ?11, ?12)",
+				   "?9, ?10, ?11, ?12, ?13)",
 	    .write = true, .hot = true },
 	[SQL_REQUEST_INSERT] = { "INSERT INTO requests (execution, request) "
 				 "VALUES (?1, ?2)",
@@ -115,14 +134,61 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_EXECUTION_END] = { "UPDATE executions SET status = ?2, "
 				"finished_ms = ?3, first_chunk_ms = ?4, "
 				"next_index = ?5, error_code = ?6, "
-				"metadata = ?7 WHERE id = ?1 AND status < 2",
+				"metadata = ?7, bytes = bytes + ?8 "
+				"WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_DELETE] = { "DELETE FROM executions WHERE id = ?1",
 	    .write = true, .hot = true },
+	[SQL_PAYLOAD_DELETE] = { "UPDATE executions SET "
+				 "payload_deleted_ms = ?2, "
+				 "packed = next_index, bytes = "
+				 "coalesce(length(CAST(metadata AS BLOB)), 0) "
+				 "WHERE id = ?1 AND status >= 2 "
+				 "AND payload_deleted_ms = 0",
+	    .write = true, .hot = true },
+	[SQL_TOMBSTONE_PUT] = { "INSERT INTO tombstones "
+				"(public_id, owner, deleted_ms) "
+				"SELECT public_id, owner, ?2 "
+				"FROM executions WHERE id = ?1",
+	    .write = true, .hot = true },
+	[SQL_TOMBSTONE_DELETE] = { "DELETE FROM tombstones "
+				   "WHERE public_id = ?1",
+	    .write = true, .hot = true },
+	[SQL_TOMBSTONES_DROP] = { "DELETE FROM tombstones WHERE public_id IN "
+				  "(SELECT public_id FROM tombstones "
+				  "WHERE deleted_ms < ?1 "
+				  "ORDER BY deleted_ms LIMIT ?2)",
+	    .write = true, .hot = true },
+	/* It may lie there since its payload alone was deleted. */
+	[SQL_TRASH_PUT] = { "INSERT OR IGNORE INTO trash (execution) "
+			    "VALUES (?1)",
+	    .write = true, .hot = true },
+	[SQL_TRASH] = { "SELECT execution FROM trash WHERE execution > ?1 "
+			"ORDER BY execution LIMIT 1",
+	    .write = true, .hot = true },
+	[SQL_TRASH_DELETE] = { "DELETE FROM trash WHERE execution = ?1",
+	    .write = true, .hot = true },
+	/* The length of a blob is known without reading it. */
+	[SQL_SEGMENT_SIZES] = { "SELECT id, length(payload) FROM segments "
+				"WHERE id >= ?1 AND id <= ?2 ORDER BY id",
+	    .write = true, .hot = true },
+	[SQL_AUDIT_PUT] = { "INSERT INTO audit (operation, at_ms, last_ms, "
+			    "actor, action, subject, detail, "
+			    "executions, chunks, bytes) "
+			    "VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+			    "ON CONFLICT (operation) DO UPDATE SET "
+			    "last_ms = ?2, executions = executions + ?7, "
+			    "chunks = chunks + ?8, bytes = bytes + ?9",
+	    .write = true, .hot = true },
+	[SQL_AUDIT_LAST] = { "SELECT id FROM audit WHERE id > 0 "
+			     "ORDER BY id DESC LIMIT 1",
+	    .write = true, .hot = true },
+	[SQL_AUDIT_DROP] = { "DELETE FROM audit WHERE id <= ?1", .write = true,
+	    .hot = true },
 	[SQL_REQUEST_DELETE] = { "DELETE FROM requests WHERE execution = ?1",
 	    .write = true, .hot = true },
 	[SQL_SEGMENTS_DELETE] = { "DELETE FROM segments "
-				  "WHERE id >= ?1 AND id < ?2",
+				  "WHERE id >= ?1 AND id <= ?2",
 	    .write = true, .hot = true },
 	[SQL_CHUNK_APPEND] = { "INSERT INTO chunks (seq, n, block) "
 			       "VALUES (?1, ?2, ?3)",
@@ -138,7 +204,8 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_EXECUTION_PACKED] = { "UPDATE executions SET packed = ?3, "
 				   "next_index = max(next_index, ?3), "
 				   "first_chunk_ms = CASE first_chunk_ms "
-				   "WHEN 0 THEN ?4 ELSE first_chunk_ms END "
+				   "WHEN 0 THEN ?4 ELSE first_chunk_ms END, "
+				   "bytes = bytes + ?5 "
 				   "WHERE id = ?1 AND packed = ?2",
 	    .write = true, .hot = true },
 	[SQL_IMPORT_NOTE] = { "INSERT INTO imports (execution) VALUES (?1)",
@@ -159,9 +226,10 @@ static const struct sqlite_sql_text texts[] = {
 				   "created_ms, started_ms, first_chunk_ms, "
 				   "finished_ms, next_index, packed, attempts, "
 				   "error_code, idempotency_key, "
-				   "request_hash, metadata) VALUES (?1, ?2, "
+				   "request_hash, metadata, bytes) "
+				   "VALUES (?1, ?2, "
 				   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-				   "?12, ?13, ?14, ?15, ?16, ?17)",
+				   "?12, ?13, ?14, ?15, ?16, ?17, ?18)",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_USED] = { "UPDATE executions SET input_tokens = ?2, "
 				 "output_tokens = ?3, cached_tokens = ?4, "
@@ -225,10 +293,23 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true },
 	[SQL_LIVE_CHUNKS] = { "SELECT seq, n, block FROM chunks ORDER BY seq" },
 	[SQL_FREE_PAGES] = { "PRAGMA freelist_count", .write = true },
-	[SQL_VACUUM_SOME] = { "PRAGMA incremental_vacuum(256)", .write = true },
+	/* One row a page: its caller says when it is enough. */
+	[SQL_VACUUM_SOME] = { "PRAGMA incremental_vacuum", .write = true },
 	[SQL_EXECUTION_GET] = { "SELECT " COLUMNS " FROM executions "
 				"WHERE public_id = ?1 "
 				"AND (?2 IS NULL OR owner = ?2)",
+	    .hot = true },
+	[SQL_EXECUTION_BRIEF] = { "SELECT " BRIEF " FROM executions "
+				  "WHERE public_id = ?1 "
+				  "AND (?2 IS NULL OR owner = ?2)",
+	    .hot = true },
+	[SQL_TOMBSTONE_GET] = { "SELECT deleted_ms FROM tombstones "
+				"WHERE public_id = ?1 "
+				"AND (?2 IS NULL OR owner = ?2)",
+	    .hot = true },
+	[SQL_AUDIT] = { "SELECT id, operation, at_ms, last_ms, actor, action, "
+			"subject, detail, executions, chunks, bytes "
+			"FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
 	    .hot = true },
 	[SQL_REQUEST_GET] = { "SELECT request FROM requests "
 			      "WHERE execution = ?1",
@@ -243,8 +324,19 @@ static const struct sqlite_sql_text texts[] = {
 	    LIST("owner = ?6 AND status = ?7 AND ", "DESC"),
 	[SQL_LIST_OWNER_STATUS_ASC] =
 	    LIST("owner = ?6 AND status = ?7 AND ", "ASC"),
+	[SQL_WALK] = WALK("", "DESC"),
+	[SQL_WALK_ASC] = WALK("", "ASC"),
+	[SQL_WALK_STATUS] = WALK("status = ?7 AND ", "DESC"),
+	[SQL_WALK_STATUS_ASC] = WALK("status = ?7 AND ", "ASC"),
+	[SQL_WALK_OWNER] = WALK("owner = ?6 AND ", "DESC"),
+	[SQL_WALK_OWNER_ASC] = WALK("owner = ?6 AND ", "ASC"),
+	[SQL_WALK_OWNER_STATUS] =
+	    WALK("owner = ?6 AND status = ?7 AND ", "DESC"),
+	[SQL_WALK_OWNER_STATUS_ASC] =
+	    WALK("owner = ?6 AND status = ?7 AND ", "ASC"),
 	[SQL_PAGE_HEAD] = { "SELECT id, status, created_ms, next_index, "
-			    "packed, attempts, metadata FROM executions "
+			    "packed, attempts, metadata, payload_deleted_ms "
+			    "FROM executions "
 			    "WHERE public_id = ?1 "
 			    "AND (?2 IS NULL OR owner = ?2)",
 	    .hot = true },
@@ -273,16 +365,32 @@ static const struct sqlite_sql_text texts[] = {
 				  "finished_ms, next_index, packed, "
 				  "error_code, metadata, EXISTS (SELECT 1 "
 				  "FROM requests WHERE execution = id), "
-				  "input_tokens, output_tokens, cost_pusd "
+				  "input_tokens, output_tokens, cost_pusd, "
+				  "payload_deleted_ms "
 				  "FROM executions WHERE id > ?1 "
 				  "ORDER BY id LIMIT ?2",
 	    .hot = true },
-	[SQL_SEEN_SEGMENTS] = { "SELECT id, n, codec, raw_bytes, payload "
-				"FROM segments WHERE id >= ?1 AND id <= ?2 "
-				"ORDER BY id",
+	/* An id begins with the execution: 24 is SQLITE_INDEX_BITS. */
+	[SQL_SEEN_SEGMENTS] = { "SELECT id, n, codec, raw_bytes, payload, " OWNED(
+				    "segments.id >> 24") ", " TRASHED("segments.id >> 24") " FROM segments WHERE id >= ?1 AND id <= ?2 "
+											   "ORDER BY id",
 	    .hot = true },
 	[SQL_SEEN_CHUNKS] = { "SELECT seq, n, block FROM chunks "
 			      "WHERE seq >= ?1 ORDER BY seq",
+	    .hot = true },
+	[SQL_SEEN_REQUESTS] = { "SELECT execution, " OWNED("requests.execution") " OR " TRASHED(
+				    "requests.execution") " FROM requests WHERE execution > ?1 "
+							  "ORDER BY execution LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_TRASH] = { "SELECT execution, " OWNED(
+				 "trash.execution") " FROM trash WHERE execution > ?1 "
+						    "ORDER BY execution LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_TOMBSTONES] = { "SELECT public_id, EXISTS (SELECT 1 "
+				  "FROM executions AS e "
+				  "WHERE e.public_id = tombstones.public_id) "
+				  "FROM tombstones WHERE public_id > ?1 "
+				  "ORDER BY public_id LIMIT ?2",
 	    .hot = true },
 	[SQL_INTEGRITY] = { "PRAGMA integrity_check(100)" },
 	[SQL_INTEGRITY_QUICK] = { "PRAGMA quick_check(100)" },

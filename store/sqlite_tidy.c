@@ -4,18 +4,26 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "store/base/clock.h"
+
 /* A frame of the WAL is a page and 24 bytes. */
 #define FRAME_BYTES (4096 + 24)
 
 /* Copy back once this much is new in the WAL; insist once it is this long. */
 #define COPY_FRAMES ((4 << 20) / FRAME_BYTES)
+#define COPY_FRAMES_TRASHED (COPY_FRAMES / 4)
 #define INSIST_MS 100
 #define RESTART_FRAMES ((32 << 20) / FRAME_BYTES)
 /* A longer one is given back when nothing was written since the last look. */
 #define REST_BYTES ((uint64_t)4 << 20)
 
-/* Give pages back when this many are free, and a quarter of the file is. */
+/*
+ * Pages are given back once this many are free, and a quarter of the file, until
+ * it is a fifth: live rows come and go, and want them again. After something
+ * was deleted a twentieth is enough, and a hundredth stays.
+ */
 #define FREE_PAGES 1024
+#define KEEP_PAGES 256
 
 int sqlite_tidy_committed(void *arg, sqlite3 *db, const char *name, int frames)
 {
@@ -38,30 +46,19 @@ static enum err on_number(void *arg, sqlite3_stmt *row)
 	return OK;
 }
 
-/* A store that shrank gives room back, 1 MiB at a time. */
-static enum err vacuum_some(struct sqlite_db *d)
-{
-	int64_t unused = 0, pages = 0;
-	enum err rc;
-
-	rc = sqlite_one(d, SQL_FREE_PAGES, SQL_NOTHING, on_number, &unused);
-	if (rc == OK)
-		rc = sqlite_one(d, SQL_PAGES, SQL_NOTHING, on_number, &pages);
-	if (rc != OK || unused < FREE_PAGES || unused < pages / 4)
-		return rc;
-	return sqlite_run(d, SQL_VACUUM_SOME, SQL_NOTHING, NULL);
-}
-
 enum err sqlite_tidy(struct engine_db *db)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
 	bool rest =
 	    d->wal_frames == d->wal_tidied && sqlite_wal_bytes(d) > REST_BYTES;
 	bool insist = rest || d->wal_frames >= RESTART_FRAMES;
-	int in_log = 0, copied = 0, code;
+	int in_log = 0, copied = 0, enough = COPY_FRAMES, code;
 
 	d->wal_tidied = d->wal_frames;
-	if (!rest && d->wal_frames - d->wal_copied < COPY_FRAMES)
+	/* What deletes writes much: copied back in smaller parts. */
+	if (d->trashed || d->shrinking)
+		enough = COPY_FRAMES_TRASHED;
+	if (!rest && !d->copy_all && d->wal_frames - d->wal_copied < enough)
 		return OK;
 	/*
 	 * PASSIVE waits for nobody. TRUNCATE waits for readers, who hold a
@@ -79,7 +76,73 @@ enum err sqlite_tidy(struct engine_db *db)
 		d->wal_copied = copied;
 	if (in_log >= 0)
 		d->wal_frames = d->wal_tidied = in_log;
-	return vacuum_some(d);
+	if (code == SQLITE_OK && copied == in_log)
+		d->copy_all = false;
+	return OK;
+}
+
+struct giving {
+	int64_t until_ns, left; /* how many pages to go */
+};
+
+static enum err on_given(void *arg, sqlite3_stmt *row)
+{
+	struct giving *g = arg;
+
+	(void)row;
+	g->left--;
+	return g->left <= 0 || clock_mono_ns() >= g->until_ns ? SQLITE_ENOUGH
+							      : OK;
+}
+
+/* Is there something to give back, and how many pages stay? */
+static bool too_large(
+    struct sqlite_db *d, int64_t unused, int64_t pages, int64_t *ret_keep)
+{
+	int64_t most = pages / (d->trashed ? 20 : 4);
+	int64_t keep = pages / (d->trashed ? 100 : 5);
+
+	if (keep < KEEP_PAGES)
+		keep = KEEP_PAGES;
+	*ret_keep = keep;
+	if (d->shrinking)
+		return unused > keep;
+	return unused >= FREE_PAGES && unused >= most && unused > keep;
+}
+
+enum err sqlite_shrink(struct engine_db *db, int ms, bool *ret_left)
+{
+	struct sqlite_db *d = (struct sqlite_db *)db;
+	struct giving g = { .until_ns = clock_mono_ns() + ms * 1000000LL };
+	int64_t unused = 0, pages = 0, keep = 0;
+	enum err rc;
+
+	rc = sqlite_one(d, SQL_FREE_PAGES, SQL_NOTHING, on_number, &unused);
+	if (rc == OK)
+		rc = sqlite_one(d, SQL_PAGES, SQL_NOTHING, on_number, &pages);
+	if (rc != OK)
+		return rc;
+	d->shrinking = too_large(d, unused, pages, &keep);
+	if (!d->shrinking) {
+		d->trashed = false;
+		*ret_left = false;
+		return OK;
+	}
+	g.left = unused - keep;
+	rc = sqlite_begin(db);
+	if (rc != OK)
+		return rc;
+	rc = sqlite_each(d, SQL_VACUUM_SOME, SQL_NOTHING, on_given, &g);
+	if (rc == OK)
+		rc = sqlite_commit(db);
+	else
+		sqlite_rollback(db);
+	if (rc == OK)
+		*ret_left = d->shrinking = g.left > 0;
+	/* The file itself gets shorter when all of the WAL is copied back. */
+	if (rc == OK && !d->shrinking)
+		d->copy_all = true;
+	return rc;
 }
 
 static uint64_t size_of(const char *path, const char *suffix)

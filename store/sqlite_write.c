@@ -108,8 +108,13 @@ enum err sqlite_execution_insert(struct engine_db *db, struct execution *e)
 		SQL_TEXT(e->target), SQL_TEXT(e->prompt),
 		SQL_INT(e->created_ms), SQL_TEXT(e->idempotency_key),
 		SQL_BLOB(hash_or_null(e->request_hash), DIGEST_BYTES),
-		SQL_INT(SQLITE_NODE), SQL_INT(d->epoch)),
+		SQL_INT(SQLITE_NODE), SQL_INT(d->epoch),
+		SQL_INT(e->request == NULL ? 0 : e->request_len)),
 	    NULL);
+	/* Brought back, it is not gone any more. */
+	if (rc == OK)
+		rc = sqlite_run(
+		    d, SQL_TOMBSTONE_DELETE, SQL_WITH(SQL_ID(&e->id)), NULL);
 	if (rc == OK && e->request != NULL)
 		rc = sqlite_run(d, SQL_REQUEST_INSERT,
 		    SQL_WITH(
@@ -182,42 +187,13 @@ enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
 	    SQL_WITH(SQL_INT(e->row), SQL_INT(end->status),
 		SQL_INT(end->finished_ms), SQL_INT(end->first_chunk_ms),
 		SQL_INT(end->next_index), SQL_TEXT(end->error_code),
-		SQL_CHARS(end->metadata, end->metadata_len)),
+		SQL_CHARS(end->metadata, end->metadata_len),
+		SQL_INT(end->metadata_len)),
 	    &changed);
 	rc = changed_one(d, rc, changed, "the execution has ended");
 	if (rc == OK)
 		rc = sqlite_usage_settle(d, e->row, end->metadata,
 		    end->metadata_len, end->finished_ms);
-	return rc;
-}
-
-enum err sqlite_execution_delete(
-    struct engine_db *db, const struct execution *e)
-{
-	struct sqlite_db *d = inside(db);
-	int64_t from = e->row << SQLITE_INDEX_BITS;
-	int changed = 0;
-	enum err rc;
-
-	/*
-	 * Its live rows, if any, belong to nobody from now on, and go with the
-	 * prefix. So its number must not come back: keep it in mind for good.
-	 */
-	rc = sqlite_run(
-	    d, SQL_EXECUTION_DELETE, SQL_WITH(SQL_INT(e->row)), &changed);
-	if (rc == OK && changed == 0)
-		return ERR_NOT_FOUND;
-	if (rc == OK)
-		rc = sqlite_run(d, SQL_STATE_EXECUTION,
-		    SQL_WITH(SQL_INT(d->next_execution)), NULL);
-	if (rc == OK)
-		rc = sqlite_run(
-		    d, SQL_REQUEST_DELETE, SQL_WITH(SQL_INT(e->row)), NULL);
-	if (rc == OK)
-		rc = sqlite_run(d, SQL_SEGMENTS_DELETE,
-		    SQL_WITH(SQL_INT(from),
-			SQL_INT(from + (int64_t)SQLITE_INDEX_LIMIT)),
-		    NULL);
 	return rc;
 }
 
@@ -237,7 +213,8 @@ enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
 	/* Dense by construction: it begins where the last one ended. */
 	rc = sqlite_run(d, SQL_EXECUTION_PACKED,
 	    SQL_WITH(SQL_INT(e->row), SQL_INT(s->first),
-		SQL_INT(s->first + s->n), SQL_INT(s->first_chunk_ms)),
+		SQL_INT(s->first + s->n), SQL_INT(s->first_chunk_ms),
+		SQL_INT(s->payload_len)),
 	    &changed);
 	rc = changed_one(d, rc, changed,
 	    "the segment does not begin where the last one ended");

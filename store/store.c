@@ -142,8 +142,10 @@ void store_stats(struct store *store, struct store_stats *ret)
 		.commits = atomic_load(&store->commits),
 		.chunks = atomic_load(&store->chunks),
 		.executions = atomic_load(&store->executions),
+		.deleted = atomic_load(&store->deleted),
 		.commit_ns_sum = atomic_load(&store->commit_ns_sum),
 		.commit_ns_max = atomic_load(&store->commit_ns_max),
+		.cleaning = atomic_load(&store->cleaning),
 		.wal_bytes = atomic_load(&store->wal_bytes),
 		.db_bytes = atomic_load(&store->db_bytes),
 	};

@@ -70,8 +70,10 @@ MUST_CHECK enum err store_unfinished(
 
 struct store_stats {
 	uint64_t commits, chunks, executions;  /* since the start */
+	uint64_t deleted;		       /* executions, as the above */
 	uint64_t commit_ns_sum, commit_ns_max; /* what commits took */
 	uint64_t wal_bytes, db_bytes;	       /* on disk now */
+	bool cleaning; /* what was deleted is still being dropped */
 };
 void store_stats(struct store *store, struct store_stats *ret);
 

@@ -33,13 +33,14 @@ struct store {
 	struct why failed_why;
 
 	/* Written by the writer, read by anyone; each stands alone. */
-	atomic_uint_fast64_t commits, chunks, executions;
+	atomic_uint_fast64_t commits, chunks, executions, deleted;
 	atomic_uint_fast64_t commit_ns_sum, commit_ns_max;
 	atomic_uint_fast64_t wal_bytes, db_bytes;
 	atomic_uint_fast64_t free_bytes, disk_bytes, reserve_bytes;
 	atomic_bool low;	     /* nothing new is taken */
 	atomic_bool spent;	     /* what was set aside has been given */
 	atomic_int_fast64_t full_ms; /* mono: no room since; 0: there is */
+	atomic_bool cleaning;
 };
 
 /*

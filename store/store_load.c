@@ -116,8 +116,6 @@ static enum err on_chunk(
 	char text[ID_TEXT];
 	enum err rc;
 
-	if (seq > w->last_seq)
-		w->last_seq = seq;
 	/* Dead: of nobody, or in a segment already. */
 	if (l == NULL || c->index < l->packed)
 		return OK;
@@ -214,7 +212,10 @@ enum err store_load(struct store *store, struct why *why)
 		why->text[0] = '\0';
 	rc = take_over(store);
 	if (rc == OK)
-		rc = store->engine->live_load(store->db, &to);
+		rc = store->engine->live_load(
+		    store->db, &to, &store->writer.last_seq);
+	/* Dead rows that the last process left behind. */
+	store->writer.dropping = true;
 	for (size_t i = 0; rc == OK && i < ld.n_slots; i++)
 		if (ld.slot[i] != NULL)
 			rc = settle(&ld, ld.slot[i]);

@@ -28,9 +28,11 @@
 #define LEASE_MS 15000
 /* Rest this long before tidying up behind a few writes. */
 #define REST_MS 250
-#define TIDY_BYTES ((size_t)1 << 20)
-/* With mail waiting, pack only after this many commits. */
+/* With mail waiting, pack or clean only after this many commits. */
 #define COMMITS_A_PACK 8
+#define COMMITS_A_CLEAN 8
+/* … and rest this many times as long as that took. */
+#define CLEAN_RESTS 3
 
 static struct write *write_of(struct mail *mail)
 {
@@ -81,6 +83,15 @@ static void refuse(
 	answer(w, x);
 }
 
+/* End the prunes under way; what they have done stays done. */
+static void refuse_prunes(struct writer *w, enum err rc, const struct why *why)
+{
+	struct write *x;
+
+	while ((x = writer_clean_stop(w, rc, why)) != NULL)
+		answer(w, x);
+}
+
 static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 {
 	struct write *copied = writer_copy_stop(w, rc, why), *import;
@@ -89,6 +100,7 @@ static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 		answer(w, copied);
 	while ((import = writer_import_stop(w, rc, why)) != NULL)
 		answer(w, import);
+	refuse_prunes(w, rc, why);
 	while (w->queue != NULL)
 		refuse(w, shift(w), rc, why);
 }
@@ -98,6 +110,7 @@ static void refuse_creations(struct writer *w)
 {
 	struct mail **at = &w->queue, *m;
 
+	refuse_prunes(w, w->full, &w->full_why);
 	while ((m = *at) != NULL) {
 		if (write_of(m)->kind == WRITE_BATCH) {
 			at = &m->next;
@@ -213,6 +226,7 @@ static enum err commit_some(struct writer *w)
 		    writer_backlog(store));
 	w->told = false;
 	w->since_pack++;
+	w->since_clean++;
 	for (; n > 0; n--) {
 		struct write *x = shift(w);
 
@@ -223,6 +237,8 @@ static enum err commit_some(struct writer *w)
 			x = writer_copy_begin(w, x);
 		else if (x->kind == WRITE_IMPORT && x->result == OK)
 			x = writer_import_begin(w, x);
+		else if (x->kind == WRITE_PRUNE)
+			x = writer_clean_begin(w, x);
 		if (x != NULL)
 			answer(w, x);
 	}
@@ -235,6 +251,7 @@ static enum err tidy(struct writer *w)
 	enum err rc = w->store->engine->tidy(w->store->db);
 
 	w->untidy_bytes = 0;
+	w->shrink = true;
 	store_weigh(w->store);
 	return rc == ERR_IO || rc == ERR_CORRUPT ? rc : OK;
 }
@@ -251,21 +268,46 @@ static int wait_ms(const struct writer *w)
 	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w) ||
 	    writer_import_due(w))
 		return 0;
+	left = writer_clean_wait_ms(w);
 	if (w->untidy_bytes > 0 || w->n_packing > 0 || w->import_unclean ||
 	    w->imports != NULL)
-		return REST_MS;
-	return -1;
+		return left < 0 || left > REST_MS ? REST_MS : (int)left;
+	return (int)left;
 }
 
-/* What is done beside the writes: packing and tidying, a little at a time. */
+/* What may be put off while others write: copying back, or deleting. */
+static enum err clean_or_tidy(struct writer *w, bool mail, bool rested)
+{
+	bool alone = w->since_clean == 0;
+	int64_t from = clock_mono_ns();
+	struct write *done = NULL;
+	enum err rc;
+
+	if (w->untidy_bytes > WRITER_TIDY_BYTES ||
+	    (rested && w->untidy_bytes > 0))
+		rc = tidy(w);
+	else if ((mail && w->since_clean < COMMITS_A_CLEAN) ||
+		 writer_clean_wait_ms(w) != 0)
+		return OK;
+	else
+		rc = writer_clean_turn(w, &done);
+	if (done != NULL)
+		answer(w, done);
+	if (!alone)
+		writer_clean_rest(
+		    w, CLEAN_RESTS * (clock_mono_ns() - from) / 1000000);
+	return rc;
+}
+
+/* What is done beside the writes, a little at a time. */
 static enum err chores(struct writer *w, bool rested)
 {
 	bool mail = w->queue != NULL || mailbox_bytes(&w->box) > 0;
-	struct write *copied = writer_copy_turn(w), *import = NULL;
+	struct write *done = writer_copy_turn(w), *import = NULL;
 	enum err rc = OK;
 
-	if (copied != NULL)
-		answer(w, copied);
+	if (done != NULL)
+		answer(w, done);
 	if (w->full != OK)
 		return OK;
 	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))
@@ -274,10 +316,7 @@ static enum err chores(struct writer *w, bool rested)
 		rc = writer_import_turn(w, mail, &import);
 	if (import != NULL)
 		answer(w, import);
-	if (rc == OK &&
-	    (w->untidy_bytes > TIDY_BYTES || (rested && w->untidy_bytes > 0)))
-		rc = tidy(w);
-	return rc;
+	return rc == OK ? clean_or_tidy(w, mail, rested) : rc;
 }
 
 /* The queue's turn: a transaction, or a refusal while there is no room. */
@@ -323,7 +362,7 @@ static void *run(void *arg)
 		/* Looked at first: what is taken after it is all there is. */
 		closed = mailbox_closed(&w->box);
 		take_in(w, closed ? 0 : wait);
-		rested = wait > 0 && w->queue == NULL;
+		rested = wait >= REST_MS && w->queue == NULL;
 		if (failed) {
 			refuse_all(w, ERR_IO, &store->failed_why);
 			continue;
@@ -360,6 +399,10 @@ enum err writer_init(struct writer *w, struct store *store)
 	w->queue_tail = &w->queue;
 	w->imports_tail = &w->imports;
 	w->import_unclean = true; /* until somebody has looked */
+	w->prunes_tail = &w->prunes;
+	/* What the last process left of it. */
+	w->trash = true;
+	atomic_store(&store->cleaning, true);
 	writer_tx_init(&w->tx);
 	TAILQ_INIT(&w->unpacked);
 	TAILQ_INIT(&w->packing);

@@ -18,7 +18,10 @@
  *  - the first I/O error or corruption stops the store for good: everything
  *    posted then or later ends with ERR_IO, and store_failed() says so;
  *  - a finished execution is packed into segments in the background, between
- *    commits, and the dead prefix of the live rows is deleted in order.
+ *    commits, and the dead prefix of the live rows is deleted in order;
+ *  - deleting is cheap, however large it is: what makes an execution invisible
+ *    is small, its payload goes to the trash, which is emptied in the
+ *    background in small steps, after a crash too; then the file shrinks.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -26,6 +29,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "store/audit.h"
 #include "store/base/err.h"
 #include "store/base/mailbox.h"
 #include "store/batch.h"
@@ -43,16 +47,24 @@ struct store;
 #define WRITER_MAX_CHUNKS 10000000
 #define WRITER_MAX_CHUNK_BYTES ((size_t)16 << 20)
 
+/* Executions that one WRITE_PRUNE may name. */
+#define WRITE_PRUNE_MAX 500
+/* Tombstones that one WRITE_TOMBSTONES_DROP may take away. */
+#define WRITE_TOMBSTONES_MAX 500
+
 enum write_kind {
-	WRITE_CREATE,	     /* an execution, once per idempotency key */
-	WRITE_BATCH,	     /* a worker's batch */
-	WRITE_DELETE,	     /* an ended execution, with its chunks */
-	WRITE_KEY_ADD,	     /* a key */
-	WRITE_KEY_REVOKE,    /* by id */
-	WRITE_PROMPT_ADD,    /* the next version of a name */
-	WRITE_PROMPT_DELETE, /* all versions of a name */
-	WRITE_COPY,	     /* no write: all that is stored, into a file */
-	WRITE_IMPORT,	     /* an ended execution, with its chunks */
+	WRITE_CREATE,	       /* an execution, once per idempotency key */
+	WRITE_BATCH,	       /* a worker's batch */
+	WRITE_DELETE,	       /* an ended execution, with its chunks */
+	WRITE_KEY_ADD,	       /* a key */
+	WRITE_KEY_REVOKE,      /* by id */
+	WRITE_PROMPT_ADD,      /* the next version of a name */
+	WRITE_PROMPT_DELETE,   /* all versions of a name */
+	WRITE_COPY,	       /* no write: all that is stored, into a file */
+	WRITE_IMPORT,	       /* an ended execution, with its chunks */
+	WRITE_PRUNE,	       /* many ended executions, or their payload */
+	WRITE_TOMBSTONES_DROP, /* forget old deletions */
+	WRITE_AUDIT,	       /* nothing but its audit row */
 };
 
 struct write;
@@ -66,6 +78,13 @@ struct write {
 	write_done_fn *on_done;
 	enum err result; /* set before on_done */
 	struct why why;	 /* set when result is not OK */
+	/*
+	 * Lent until on_done; NULL: none. When the write is done its row is
+	 * written in the same transaction; writes of one operation add their
+	 * counts up in one row. What failed or changed nothing leaves none. Not with
+	 * WRITE_CREATE, WRITE_BATCH and WRITE_COPY (post a WRITE_AUDIT after).
+	 */
+	const struct audit *audit;
 	union {
 		/*
 		 * Takes execution (row 0, status queued). Result OK: stored and
@@ -90,12 +109,16 @@ struct write {
 		 */
 		struct batch batch;
 		/*
+		 * Leaves a tombstone: reads say ERR_GONE from now on. Its
+		 * idempotency key is free again.
 		 * Fails: ERR_NOT_FOUND (also: not ${owner}'s; owner "" means
-		 * any), ERR_CONFLICT when it has not ended.
+		 * any), ERR_GONE (it was deleted before; deleted_ms is set),
+		 * ERR_CONFLICT when it has not ended.
 		 */
 		struct {
 			struct id id;
 			char owner[KEY_NAME_BYTES];
+			int64_t deleted_ms;
 		} remove;
 		/* Fails: ERR_CONFLICT when the hash or the id is there. */
 		struct key key_add;
@@ -134,6 +157,35 @@ struct write {
 			struct import *import;
 			size_t stored; /* the writer's: segments so far */
 		} import;
+		/*
+		 * As remove, for all of ${ids} (lent; n up to WRITE_PRUNE_MAX)
+		 * that may go: a few in a transaction, between other commits,
+		 * so each is whole or gone, and a stop leaves some.
+		 * payload_only: request and chunks go; the record stays, is
+		 * listed, and has payload_deleted_ms; its idempotency key
+		 * stays used.
+		 * The counts are right whatever the result. absent: not there,
+		 * not ${owner}'s, or gone before. live: have not ended.
+		 * Fails: ERR_INPUT (too many), ERR_FULL, ERR_STOPPED, ERR_IO.
+		 */
+		struct {
+			const struct id *ids;
+			uint32_t n;
+			bool payload_only;
+			char owner[KEY_NAME_BYTES];
+			struct audit_counts gone;
+			uint32_t absent, live;
+		} prune;
+		/*
+		 * Up to ${limit} (at most WRITE_TOMBSTONES_MAX) tombstones of
+		 * deletions before ${before_ms}: their ids say ERR_NOT_FOUND
+		 * from now on. ${dropped} less than limit: no more. Fails:
+		 * ERR_INPUT (too many).
+		 */
+		struct {
+			int64_t before_ms;
+			uint32_t limit, dropped;
+		} tombstones_drop;
 	} u;
 };
 

@@ -38,9 +38,14 @@ static enum err put_segment(
 	return w->store->engine->import_segment(w->store->db, row, &s);
 }
 
-/* ${rc} of the record: a conflict is the write's own affair. */
-static enum err settle(struct write *x, enum err rc)
+/* The record; a conflict is the write's own affair. */
+static enum err finish(struct writer *w, struct write *x)
 {
+	struct import *i = x->u.import.import;
+	enum err rc;
+
+	i->e.bytes = i->payload.len + i->e.request_len + i->e.metadata_len;
+	rc = w->store->engine->import_finish(w->store->db, &i->e);
 	if (rc != ERR_CONFLICT)
 		return rc;
 	x->result = ERR_CONFLICT;
@@ -58,8 +63,7 @@ enum err writer_import_apply(struct writer *w, struct write *x)
 		return OK;
 	/* A try that was undone may have given it one. */
 	i->e.row = 0;
-	rc = w->store->engine->import_finish(w->store->db, &i->e);
-	rc = settle(x, rc);
+	rc = finish(w, x);
 	if (rc != OK || x->result != OK)
 		return rc;
 	for (size_t k = 0; rc == OK && k < i->n_segments; k++)
@@ -114,7 +118,7 @@ static enum err put_some(struct writer *w, struct write *x, bool *ret_done)
 	i->e.row = row;
 	*ret_done = rc == OK && k == i->n_segments;
 	if (*ret_done)
-		rc = settle(x, engine->import_finish(w->store->db, &i->e));
+		rc = finish(w, x);
 	x->u.import.stored = k;
 	w->untidy_bytes += bytes;
 	return rc;

@@ -1,7 +1,8 @@
 /*
  * writer_internal: the writer's parts: the thread and its queue (writer.c),
- * one transaction (writer_tx.c, writer_batch.c), packing between commits
- * (writer_pack.c), room on the disk (writer_room.c), copies and imports
+ * one transaction (writer_tx.c, writer_batch.c), room on the disk
+ * (writer_room.c), and between commits packing (writer_pack.c), deleting
+ * (writer_clean.c), copies and imports
  * (writer_copy.c, writer_import.c).
  *
  * Used by: writer*.c; store.c (starts and stops it), store_load.c (tracks).
@@ -16,6 +17,9 @@
 #include "store/pack.h"
 #include "store/tail_internal.h"
 #include "store/writer.h"
+
+/* Once more than this was written engine->tidy() is worth a call. */
+#define WRITER_TIDY_BYTES ((size_t)1 << 20)
 
 /* What the open transaction does to one log. */
 struct writer_change {
@@ -75,6 +79,15 @@ struct writer {
 	bool import_unclean;	 /* segments may be there to be dropped */
 	int64_t import_after_ms; /* after a failure: not before this */
 	unsigned since_import;	 /* commits since the last turn */
+
+	/* Deleting: see writer_clean.c. */
+	struct mail *prunes, **prunes_tail; /* WRITE_PRUNEs, oldest first */
+	uint32_t prune_next;		    /* of the first one's ids */
+	bool trash;			    /* there may be some */
+	bool shrink;			    /* the file may be too large */
+	bool shrinking;			    /* and the last turn saw it */
+	int64_t clean_after_ms;		    /* not before this */
+	unsigned since_clean;		    /* commits since the last turn */
 
 	/* Packing: see writer_pack.c. */
 	struct pack pack;
@@ -170,6 +183,33 @@ void writer_room_in(struct writer *w);
 
 /* Give what was set aside to what waits, if its time has come or ${now}. */
 bool writer_room_give(struct writer *w, bool now);
+
+/* --- deleting (writer_clean.c) --- */
+
+/* Take ${x} in, a WRITE_PRUNE. Gives it back when there is nothing to do. */
+struct write *writer_clean_begin(struct writer *w, struct write *x);
+
+/* End the oldest WRITE_PRUNE by ${rc}: the write to answer, or NULL. */
+struct write *writer_clean_stop(
+    struct writer *w, enum err rc, const struct why *why);
+
+/* The execution, or its payload, is gone: forget its log. */
+void writer_clean_forget(struct writer *w, const struct id *id);
+
+/* How long there is nothing to do, ms; 0: there is now; -1: for ever. */
+int64_t writer_clean_wait_ms(const struct writer *w);
+
+/* Do nothing for ${ms}. */
+void writer_clean_rest(struct writer *w, int64_t ms);
+
+/*
+ * One bounded turn: some executions of a WRITE_PRUNE, or some trash, or some
+ * room for the file system. *${ret_done}: a write to answer, or NULL. What may
+ * be tried again ends a prune and puts off the rest. Fails (verdict): ERR_IO,
+ * ERR_CORRUPT.
+ */
+MUST_CHECK enum err writer_clean_turn(
+    struct writer *w, struct write **ret_done);
 
 /* --- copying (writer_copy.c); each gives the write to answer now, or NULL --- */
 

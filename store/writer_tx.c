@@ -100,31 +100,68 @@ static enum err apply_create(struct writer *w, struct write *x)
 	return OK;
 }
 
-static enum err apply_delete(struct writer *w, struct write *x)
+/* Why is it not there? */
+static enum err find_tombstone(struct writer *w, struct write *x)
+{
+	const char *owner = x->u.remove.owner;
+	enum err rc;
+
+	rc = w->store->engine->tombstone_get(w->store->db, &x->u.remove.id,
+	    owner[0] == '\0' ? NULL : owner, &x->u.remove.deleted_ms);
+	if (rc != OK && rc != ERR_NOT_FOUND)
+		return rc;
+	x->result = rc == OK ? ERR_GONE : ERR_NOT_FOUND;
+	err_why(&x->why, "%s",
+	    rc == OK ? "it has been deleted" : "there is no such execution");
+	return OK;
+}
+
+static enum err apply_delete(
+    struct writer *w, struct write *x, struct audit_counts *gone)
 {
 	const struct engine *engine = w->store->engine;
 	const char *owner = x->u.remove.owner;
 	struct tail_log *l = tail_find(w->store->tail, &x->u.remove.id);
-	struct execution e = { 0 };
+	struct execution_brief b = { 0 };
 	enum err rc;
 
-	rc = engine->execution_get(
-	    w->store->db, &x->u.remove.id, owner[0] == '\0' ? NULL : owner, &e);
+	rc = engine->execution_brief(
+	    w->store->db, &x->u.remove.id, owner[0] == '\0' ? NULL : owner, &b);
+	if (rc == ERR_NOT_FOUND)
+		return find_tombstone(w, x);
+	if (rc != OK)
+		return rc;
 	/* What ends in this very transaction has not ended for anybody yet. */
-	if (rc == OK && (!execution_ended(e.status) ||
-			    (l != NULL && !execution_ended(l->status))))
-		rc = ERR_CONFLICT;
-	if (rc == OK)
-		rc = engine->execution_delete(w->store->db, &e);
-	execution_fini(&e);
-	if (rc == ERR_NOT_FOUND || rc == ERR_CONFLICT) {
-		x->result = rc;
-		err_why(&x->why, "%s",
-		    rc == ERR_CONFLICT ? "it has not ended; cancel it first"
-				       : "there is no such execution");
-		rc = OK;
+	if (!execution_ended(b.status) ||
+	    (l != NULL && !execution_ended(l->status))) {
+		x->result = ERR_CONFLICT;
+		err_why(&x->why, "it has not ended; cancel it first");
+		return OK;
 	}
-	return rc;
+	*gone = (struct audit_counts){ 1, b.chunks, b.bytes };
+	return engine->execution_delete(w->store->db, b.row, clock_wall_ms());
+}
+
+static enum err apply_tombstones_drop(struct writer *w, struct write *x)
+{
+	if (x->u.tombstones_drop.limit > WRITE_TOMBSTONES_MAX) {
+		x->result = ERR_INPUT;
+		err_why(&x->why, "more than %d tombstones at once",
+		    WRITE_TOMBSTONES_MAX);
+		return OK;
+	}
+	return w->store->engine->tombstones_drop(w->store->db,
+	    x->u.tombstones_drop.before_ms, x->u.tombstones_drop.limit,
+	    &x->u.tombstones_drop.dropped);
+}
+
+/* Has ${x}, which is done, something to say in the audit? */
+static bool is_audited(const struct write *x)
+{
+	if (x->audit == NULL || x->result != OK)
+		return false;
+	return x->kind != WRITE_TOMBSTONES_DROP ||
+	       x->u.tombstones_drop.dropped > 0;
 }
 
 /* ${rc} of a write that may fail alone with ${alone}. */
@@ -158,13 +195,14 @@ static enum err apply_key(struct writer *w, struct write *x)
 enum err writer_apply(struct writer *w, struct write *x)
 {
 	struct engine_db *db = w->store->db;
+	struct audit_counts gone = { 0 };
 	enum err rc = OK;
 
 	x->result = OK;
 	switch (x->kind) {
 	case WRITE_CREATE: rc = apply_create(w, x); break;
 	case WRITE_BATCH: rc = writer_apply_batch(w, x); break;
-	case WRITE_DELETE: rc = apply_delete(w, x); break;
+	case WRITE_DELETE: rc = apply_delete(w, x, &gone); break;
 	case WRITE_KEY_ADD:
 	case WRITE_KEY_REVOKE: rc = apply_key(w, x); break;
 	case WRITE_PROMPT_ADD:
@@ -177,9 +215,15 @@ enum err writer_apply(struct writer *w, struct write *x)
 		    ERR_NOT_FOUND, "there is no such prompt");
 		break;
 	case WRITE_IMPORT: rc = writer_import_apply(w, x); break;
-	/* Begins when what came before it is committed. */
-	case WRITE_COPY: break;
+	case WRITE_TOMBSTONES_DROP: rc = apply_tombstones_drop(w, x); break;
+	case WRITE_AUDIT: break;
+	/* They begin when what came before them is committed. */
+	case WRITE_COPY:
+	case WRITE_PRUNE: return OK;
 	}
+	if (rc == OK && is_audited(x))
+		rc =
+		    db->engine->audit_put(db, x->audit, &gone, clock_wall_ms());
 	return writer_verdict(rc);
 }
 
@@ -247,7 +291,6 @@ void writer_announce(struct writer *w)
 void writer_settle(struct writer *w, struct write *x)
 {
 	struct store *store = w->store;
-	struct tail_log *l;
 
 	if (x->kind == WRITE_KEY_ADD) {
 		keyring_add(&store->keyring, &x->u.key_add);
@@ -255,11 +298,8 @@ void writer_settle(struct writer *w, struct write *x)
 		keyring_revoke(
 		    &store->keyring, &x->u.key_revoke.id, clock_wall_ms());
 	} else if (x->kind == WRITE_DELETE) {
-		l = tail_find(store->tail, &x->u.remove.id);
-		if (l != NULL) {
-			writer_pack_forget(w, l);
-			tail_remove(store->tail, l);
-		}
+		writer_clean_forget(w, &x->u.remove.id);
+		atomic_fetch_add(&store->deleted, 1);
 	}
 }
 

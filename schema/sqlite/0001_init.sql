@@ -50,6 +50,8 @@ CREATE TABLE executions (
 	cost_pusd INTEGER,               -- millionths of a millionth of a dollar
 	node INTEGER NOT NULL DEFAULT 0, -- who runs it, or ran it last: nodes.id
 	epoch INTEGER NOT NULL DEFAULT 0, -- … while it had this epoch
+	bytes INTEGER NOT NULL DEFAULT 0, -- of request, metadata, segments' payloads
+	payload_deleted_ms INTEGER NOT NULL DEFAULT 0, -- request, chunks gone
 	metadata TEXT                    -- last: long, and rarely read in lists
 ) STRICT;
 CREATE UNIQUE INDEX executions_public ON executions (public_id);
@@ -108,6 +110,34 @@ CREATE TABLE usage (
 	cost_pusd INTEGER,
 	PRIMARY KEY (day, owner, target)
 ) STRICT, WITHOUT ROWID;
+
+-- Executions whose request and segments wait to be dropped, a little at a time.
+CREATE TABLE trash (
+	execution INTEGER PRIMARY KEY    -- executions.id
+) STRICT;
+
+-- What was deleted, so that a reader learns it.
+CREATE TABLE tombstones (
+	public_id BLOB PRIMARY KEY,      -- executions.public_id
+	owner TEXT NOT NULL,
+	deleted_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_deleted ON tombstones (deleted_ms);
+
+-- What was done by whom.
+CREATE TABLE audit (
+	id INTEGER PRIMARY KEY,
+	operation BLOB NOT NULL UNIQUE,  -- its writes add up here
+	at_ms INTEGER NOT NULL,
+	last_ms INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	action TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	detail TEXT NOT NULL,            -- a JSON object, or empty
+	executions INTEGER NOT NULL,     -- deleted so far, as the next two
+	chunks INTEGER NOT NULL,
+	bytes INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE keys (
 	id INTEGER PRIMARY KEY,

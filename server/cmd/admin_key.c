@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,33 +15,20 @@
 #include "store/base/log.h"
 #include "store/key.h"
 #include "store/keyring.h"
-#include "store/writer.h"
+#include "store/writer_wait.h"
 
 #define PATH_BYTES 4096
 
-/* A write that the main thread waits for. */
-struct waiting {
-	struct write w; /* first: on_done gets it back */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done; /* guarded by lock */
-};
-
-static void on_done(struct write *w)
-{
-	struct waiting *waiting = (struct waiting *)w;
-
-	pthread_mutex_lock(&waiting->lock);
-	waiting->done = true;
-	pthread_cond_signal(&waiting->changed);
-	pthread_mutex_unlock(&waiting->lock);
-}
-
 static enum err add(struct store *store, const char *secret, struct why *why)
 {
-	struct waiting waiting = { .lock = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER };
-	struct key *k = &waiting.w.u.key_add;
+	struct audit audit = { .operation = id_new(),
+		.actor = "serve",
+		.action = "key.create",
+		.detail = "{\"label\":\"admin\",\"owner\":\"admin\","
+			  "\"scopes\":\"run,read,admin\"}" };
+	struct writer_waiting w = { .write = { .kind = WRITE_KEY_ADD,
+					.audit = &audit } };
+	struct key *k = &w.write.u.key_add;
 	enum err err;
 
 	k->id = id_new();
@@ -51,23 +37,12 @@ static enum err add(struct store *store, const char *secret, struct why *why)
 	k->scopes = KEY_RUN | KEY_READ | KEY_ADMIN;
 	k->created_ms = clock_wall_ms();
 	key_secret_set(k, secret);
-	waiting.w.kind = WRITE_KEY_ADD;
-	waiting.w.on_done = on_done;
-	waiting.w.mail.bytes = sizeof(waiting.w);
-	err = writer_post(store, &waiting.w);
-	if (err) {
-		err_why(
-		    why, "the admin key cannot be stored: %s", err_name(err));
-		return err;
-	}
-	pthread_mutex_lock(&waiting.lock);
-	while (!waiting.done)
-		pthread_cond_wait(&waiting.changed, &waiting.lock);
-	pthread_mutex_unlock(&waiting.lock);
-	if (waiting.w.result)
+	id_text(&k->id, audit.subject);
+	err = writer_wait(store, &w);
+	if (err)
 		err_why(why, "the admin key cannot be stored: %s",
-		    waiting.w.why.text);
-	return waiting.w.result;
+		    w.write.why.text[0] ? w.write.why.text : err_name(err));
+	return err;
 }
 
 /* The key with that secret, whether it still opens anything or not. */

@@ -1,8 +1,10 @@
 #include "server/cmd/choose.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "server/cmd/client.h"
+#include "server/when.h"
 #include "store/base/clock.h"
 
 static const char *const statuses[] = { "queued", "streaming", "completed",
@@ -89,6 +91,35 @@ static enum err put_time(const struct option_set *options, const char *name,
 		return ERR_INPUT;
 	}
 	return OK;
+}
+
+enum err choose_time(const struct option_set *options, const char *name,
+    int64_t *ret_ms, struct why *why)
+{
+	const char *text = option_text(options, name);
+	struct why unused = { "" };
+	char whole[64];
+	int64_t ms = 0;
+
+	if (!text)
+		return OK;
+	snprintf(whole, sizeof(whole), "%s%s", text,
+	    is_date(text) ? "T00:00:00Z" : "");
+	if (*text && when_parse(whole, &ms) == OK && ms > 0) {
+		*ret_ms = ms;
+		return OK;
+	}
+	if (*text && !is_time(text) &&
+	    option_parse_duration(text, &ms, &unused) == OK) {
+		ms = clock_wall_ms() - ms;
+		*ret_ms = ms > 0 ? ms : 1;
+		return OK;
+	}
+	err_why(why,
+	    "--%s: \"%s\" is not a time: write 2h, 7d, 2026-01-02 or "
+	    "2026-01-02T03:04:05Z",
+	    name, text);
+	return ERR_INPUT;
 }
 
 enum err choose_query(const struct option_set *options, int64_t since_ms,

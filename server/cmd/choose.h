@@ -26,6 +26,13 @@ const struct option_spec *choose_table(void);
 MUST_CHECK enum err choose_query(const struct option_set *options,
     int64_t since_ms, struct buf *b, struct why *why);
 
+/*
+ * The time of --since or --until, ${name}, in ms since 1970; 0 when it was not
+ * given. Fails: ERR_INPUT.
+ */
+MUST_CHECK enum err choose_time(const struct option_set *options,
+    const char *name, int64_t *ret_ms, struct why *why);
+
 /* The same options as they were typed, to tell one choice from another. */
 void choose_typed(const struct option_set *options, struct buf *b);
 

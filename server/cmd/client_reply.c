@@ -63,6 +63,19 @@ static bool missing(const char *path, struct why *why)
 	return false;
 }
 
+/* "execution 019a…: it was deleted at …" */
+static bool gone(const char *path, const char *detail, struct why *why)
+{
+	static const char room[] = "/v1/executions/";
+
+	if (strncmp(path, room, sizeof(room) - 1) != 0)
+		return false;
+	path += sizeof(room) - 1;
+	err_why(
+	    why, "execution %.*s: %s", (int)strcspn(path, "/?"), path, detail);
+	return true;
+}
+
 static void problem(const char *url, const char *path, long status,
     const json_t *body, struct why *why)
 {
@@ -83,6 +96,8 @@ static void problem(const char *url, const char *path, long status,
 		return;
 	}
 	if (strcmp(code, "not_found") == 0 && missing(path, why))
+		return;
+	if (strcmp(code, "gone") == 0 && gone(path, detail, why))
 		return;
 	err_why(why, "%s%s%s%s%s", *detail ? detail : title, *code ? " (" : "",
 	    code, *code ? ")" : "", hint(status));

@@ -31,7 +31,8 @@ static enum cmd_exit exit_code(enum err err)
 	switch (err) {
 	case OK: return CMD_OK;
 	case ERR_INPUT: return CMD_USAGE;
-	case ERR_NOT_FOUND: return CMD_NOT_FOUND;
+	case ERR_NOT_FOUND:
+	case ERR_GONE: return CMD_NOT_FOUND;
 	case ERR_DENIED: return CMD_AUTH;
 	case ERR_CONFLICT:
 	case ERR_SEALED: return CMD_CONFLICT;

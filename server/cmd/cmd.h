@@ -98,6 +98,8 @@ const struct command *cmd_keys(void);
 const struct command *cmd_prompts(void);
 const struct command *cmd_backup(void);
 const struct command *cmd_restore(void);
+const struct command *cmd_prune(void);
+const struct command *cmd_audit(void);
 const struct command *cmd_check(void);
 const struct command *cmd_doctor(void);
 const struct command *cmd_config(void);

@@ -104,6 +104,25 @@ static void put_models(const struct cmd *c, const struct config *config)
 	}
 }
 
+static void put_retains(const struct cmd *c, const struct config *config)
+{
+	bool origin = option_bool(c->options, "origin");
+
+	for (size_t i = 0; i < config->n_retains; i++) {
+		const struct config_retain *r = &config->retains[i];
+		const char *where = origin ? r->where : NULL, *key;
+
+		printf("[retain %s]\n", r->name);
+		for (size_t k = 0; (key = config_retain_key(k)); k++) {
+			if (!r->said[k][0])
+				continue;
+			put(key, r->said[k], where);
+			where = NULL;
+		}
+		putchar('\n');
+	}
+}
+
 static void show_text(const struct cmd *c, const struct config *config)
 {
 	static const char *const sections[] = { "server", "store", "worker",
@@ -111,8 +130,28 @@ static void show_text(const struct cmd *c, const struct config *config)
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		put_section(c, sections[i]);
+	put_retains(c, config);
 	put_upstreams(c, config);
 	put_models(c, config);
+}
+
+static json_t *retains_json(const struct config *config)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < config->n_retains; i++) {
+		const struct config_retain *r = &config->retains[i];
+		json_t *one = json_pack(
+		    "{s:s, s:s}", "name", r->name, "origin", r->where);
+		const char *key;
+
+		for (size_t k = 0; (key = config_retain_key(k)); k++)
+			if (r->said[k][0])
+				json_object_set_new(
+				    one, key, json_string(r->said[k]));
+		json_array_append_new(all, one);
+	}
+	return all;
 }
 
 static void show_json(const struct cmd *c, const struct config *config)
@@ -153,8 +192,9 @@ static void show_json(const struct cmd *c, const struct config *config)
 		    models, json_pack("{s:s, s:o, s:s}", "name", m->name,
 				"targets", targets, "origin", m->where));
 	}
-	json_t *root = json_pack("{s:o, s:o, s:o}", "options", all, "upstreams",
-	    upstreams, "models", models);
+	json_t *root =
+	    json_pack("{s:o, s:o, s:o, s:o}", "options", all, "retains",
+		retains_json(config), "upstreams", upstreams, "models", models);
 	client_print(root);
 	json_decref(root);
 }

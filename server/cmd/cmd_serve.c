@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/http.h"
 #include "server/notify.h"
+#include "server/retain.h"
 #include "server/service.h"
 #include "server/upstream.h"
 #include "store/base/clock.h"
@@ -28,6 +29,7 @@ struct serving {
 	struct store *store;
 	struct upstream *demo;
 	struct worker *worker;
+	struct retain *retain;
 	struct service *service;
 	struct http_server *http;
 	char backup_dir[4096];
@@ -144,6 +146,25 @@ static const char *backup_dir(struct serving *s)
 	return s->backup_dir;
 }
 
+static enum err start_retain(struct serving *s, struct why *why)
+{
+	struct retention_rule rules[CONFIG_MAX_RETAINS + 1];
+	const struct config *c = &s->config;
+	const char *db = c->db;
+	struct retain_options o = {
+		.store = s->store,
+		.rules = rules,
+		.n_rules = config_rules(c, rules),
+		.every_ms = c->retain_every_ms,
+		.tombstones_ms = c->retain_tombstones_ms,
+	};
+
+	if (strncmp(db, "sqlite:", 7) == 0)
+		db += strncmp(db + 7, "//", 2) == 0 ? 9 : 7;
+	o.db = db;
+	return retain_start(&o, &s->retain, why);
+}
+
 static enum err start_service(struct serving *s, struct why *why)
 {
 	const struct config *c = &s->config;
@@ -159,6 +180,7 @@ static enum err start_service(struct serving *s, struct why *why)
 		.never_goes_on = strcmp(c->on_interrupt, "fail") == 0,
 		.base_path = c->base_path,
 		.backup_dir = backup_dir(s),
+		.retain = s->retain,
 	};
 	enum err err;
 
@@ -238,6 +260,8 @@ static enum err start(struct serving *s, struct why *why)
 	if (!err)
 		err = start_worker(s, why);
 	if (!err)
+		err = start_retain(s, why);
+	if (!err)
 		err = start_service(s, why);
 	if (!err)
 		err = start_http(s, why);
@@ -269,6 +293,7 @@ static void drain_http(struct http_server *http)
  */
 static void stop(struct serving *s, int64_t drain_ms)
 {
+	retain_end(s->retain);
 	if (s->service)
 		service_drain(s->service);
 	worker_stop(s->worker, drain_ms);
@@ -278,6 +303,7 @@ static void stop(struct serving *s, int64_t drain_ms)
 		service_stop(s->service);
 	http_server_stop(s->http);
 	service_free(s->service);
+	retain_free(s->retain);
 	upstream_stop(s->demo);
 	store_close(s->store);
 }

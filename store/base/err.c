@@ -10,6 +10,7 @@ const char *err_name(enum err e)
 	case ERR_NOMEM: return "out_of_memory";
 	case ERR_INPUT: return "invalid_input";
 	case ERR_NOT_FOUND: return "not_found";
+	case ERR_GONE: return "gone";
 	case ERR_CONFLICT: return "conflict";
 	case ERR_SEALED: return "sealed";
 	case ERR_BUSY: return "busy";

@@ -16,6 +16,7 @@ enum err {
 	ERR_NOMEM,     /* no memory */
 	ERR_INPUT,     /* the caller's data is wrong; say which part */
 	ERR_NOT_FOUND, /* no such thing, or not yours */
+	ERR_GONE,      /* it was there and has been deleted */
 	ERR_CONFLICT,  /* it is there already, or in another state */
 	ERR_SEALED,    /* the log has ended */
 	ERR_BUSY,      /* somebody else holds it */

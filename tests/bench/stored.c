@@ -84,15 +84,57 @@ static struct id create(struct store *store)
 	return id;
 }
 
-static void answer(struct batch *b, const struct id *id, uint32_t chunks)
+static uint32_t dice(uint32_t sides)
 {
-	static const char text[] = " a token of thirty bytes or so",
-			  meta[] = "{\"finish_reason\":\"stop\"}";
+	static uint64_t seed = 1;
+
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % sides;
+}
+
+/* About thirty bytes of words that compress as words do. */
+static size_t words(char dst[64])
+{
+	static char word[1000][10];
+	size_t len = 0;
+
+	while (word[999][0] == '\0')
+		for (size_t i = 0; i < 1000; i++)
+			for (size_t k = 0; k < 3 + i % 6; k++)
+				word[i][k] = (char)('a' + dice(26));
+	while (len < 24) {
+		const char *w = word[dice(30) * dice(34)];
+
+		dst[len++] = ' ';
+		for (; *w != '\0'; w++)
+			dst[len++] = *w;
+	}
+	return len;
+}
+
+/* A batch so far, written when it is large. */
+static struct batch *room(struct store *store, struct write **w)
+{
+	if (*w != NULL && (*w)->u.batch.bytes.len < BATCH_BYTES / 2)
+		return &(*w)->u.batch;
+	if (*w != NULL) {
+		post(store, *w);
+		await_all();
+	}
+	*w = write_new(WRITE_BATCH);
+	batch_init(&(*w)->u.batch, BATCH_BYTES);
+	return &(*w)->u.batch;
+}
+
+static void answer(
+    struct store *store, struct write **w, const struct id *id, uint32_t chunks)
+{
+	static const char meta[] = "{\"finish_reason\":\"stop\"}";
+	char text[64];
 	struct chunk c = { .attempt = 1,
 		.kind = CHUNK_TEXT,
 		.ts_ms = clock_wall_ms(),
-		.content = text,
-		.content_len = sizeof(text) - 1 };
+		.content = text };
 	struct batch_end end = { .status = EXECUTION_COMPLETED,
 		.chunk = { .attempt = 1,
 		    .kind = CHUNK_END,
@@ -103,11 +145,13 @@ static void answer(struct batch *b, const struct id *id, uint32_t chunks)
 		.metadata_len = sizeof(meta) - 1,
 		.error_code = "" };
 
-	batch_start(
-	    b, id, &(struct batch_start){ 1, c.ts_ms, "openai/simulated", 16 });
-	for (uint32_t i = 0; i < chunks; i++)
-		batch_chunk(b, id, &c);
-	batch_end(b, id, &end);
+	batch_start(room(store, w), id,
+	    &(struct batch_start){ 1, c.ts_ms, "openai/simulated", 16 });
+	for (uint32_t i = 0; i < chunks; i++) {
+		c.content_len = words(text);
+		batch_chunk(room(store, w), id, &c);
+	}
+	batch_end(room(store, w), id, &end);
 }
 
 /* Packing goes on behind the last answer: until this process does nothing. */
@@ -128,20 +172,19 @@ void stored_make(const char *path, uint64_t n, uint32_t chunks)
 	struct store_options o = { .url = path, .durability = STORE_NORMAL };
 	struct store *store;
 	struct why why = { "" };
+	static struct id id[AT_ONCE];
 
 	if (store_open(&o, &store, &why) != OK)
 		die("%s: %s", path, why.text);
 	for (uint64_t i = 0; i < n; i += AT_ONCE) {
 		uint64_t k = n - i < AT_ONCE ? n - i : AT_ONCE;
-		struct write *w = write_new(WRITE_BATCH);
+		struct write *w = NULL;
 
-		batch_init(&w->u.batch, BATCH_BYTES);
-		for (uint64_t j = 0; j < k; j++) {
-			struct id id = create(store);
-
-			answer(&w->u.batch, &id, chunks);
-		}
+		for (uint64_t j = 0; j < k; j++)
+			id[j] = create(store);
 		await_all();
+		for (uint64_t j = 0; j < k; j++)
+			answer(store, &w, &id[j], chunks);
 		post(store, w);
 		await_all();
 	}

@@ -278,8 +278,9 @@ static struct loaded load(struct fixture *f)
 {
 	struct loaded l = { 0 };
 	const struct engine_live to = { on_execution, on_chunk, &l };
+	int64_t last = -1;
 
-	assert_ok(OF(f->w)->live_load(f->w, &to));
+	assert_ok(OF(f->w)->live_load(f->w, &to, &last));
 	return l;
 }
 
@@ -477,20 +478,21 @@ static void a_deleted_execution_leaves_nothing_behind(void **state)
 	assert_ok(pack(f, &e, 0, 20, 0));
 	assert_ok(pack(f, &other, 0, 20, 0));
 	assert_ok(OF(f->w)->begin(f->w));
-	assert_ok(OF(f->w)->execution_delete(f->w, &e));
-	assert_int_equal(OF(f->w)->execution_delete(f->w, &e), ERR_NOT_FOUND);
+	assert_ok(OF(f->w)->execution_delete(f->w, e.row, 5));
+	assert_int_equal(
+	    OF(f->w)->execution_delete(f->w, e.row, 5), ERR_NOT_FOUND);
 	assert_ok(OF(f->w)->commit(f->w));
 	page_init(&page);
 	assert_int_equal(
-	    OF(f->r)->execution_get(f->r, &e.id, NULL, &got), ERR_NOT_FOUND);
+	    OF(f->r)->execution_get(f->r, &e.id, NULL, &got), ERR_GONE);
 	assert_int_equal(
-	    OF(f->r)->chunk_page(f->r, &e.id, NULL, &q, &page), ERR_NOT_FOUND);
+	    OF(f->r)->chunk_page(f->r, &e.id, NULL, &q, &page), ERR_GONE);
 	page_fini(&page);
 	assert_int_equal(read_all(f, &other, 0, 100, 1 << 20), 30);
 
 	/* Its live rows are nobody's, also after a restart. */
 	assert_ok(OF(f->w)->begin(f->w));
-	assert_ok(OF(f->w)->execution_delete(f->w, &other));
+	assert_ok(OF(f->w)->execution_delete(f->w, other.row, 5));
 	assert_ok(OF(f->w)->commit(f->w));
 	close_both(f);
 	open_both(f);
@@ -498,6 +500,30 @@ static void a_deleted_execution_leaves_nothing_behind(void **state)
 	assert_true(next.row > other.row);
 	assert_int_equal(load(f).chunks, 0);
 	assert_int_equal(read_all(f, &next, 0, 100, 1 << 20), 0);
+}
+
+static void a_deleted_payload_is_not_read_while_it_waits_in_the_trash(
+    void **state)
+{
+	struct fixture *f = *state;
+	struct execution e = stored(f, "ann"), got = { 0 };
+	struct query_filter q = { .status = -1, .limit = 1 };
+	uint32_t n = 0;
+
+	append(f, &e, 0, 3);
+	finish(f, &e, 3);
+	assert_ok(OF(f->w)->begin(f->w));
+	assert_ok(OF(f->w)->payload_delete(f->w, e.row, 5));
+	assert_ok(OF(f->w)->commit(f->w));
+	assert_ok(OF(f->r)->execution_get(f->r, &e.id, NULL, &got));
+	assert_null(got.request);
+	assert_string_equal(got.metadata, "{\"usage\":1}");
+	assert_int_equal(got.payload_deleted_ms, 5);
+	execution_fini(&got);
+	assert_ok(OF(f->r)->execution_list(f->r, &q, true, &got, &n));
+	assert_int_equal(n, 1);
+	assert_null(got.request);
+	execution_fini(&got);
 }
 
 /* --- lists --- */
@@ -1338,6 +1364,7 @@ int main(void)
 		T(an_ended_execution_never_changes),
 		T(a_rolled_back_execution_was_never_there),
 		T(a_deleted_execution_leaves_nothing_behind),
+		T(a_deleted_payload_is_not_read_while_it_waits_in_the_trash),
 		T(a_list_is_newest_first_and_goes_on_at_the_cursor),
 		T(a_list_by_status_holds_only_that_status),
 		T(a_list_by_time_takes_from_since_until_before_until),

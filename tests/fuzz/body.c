@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *text = (const char *)data;
 	struct callable_poll poll;
 	static struct body_poll many;
+	static struct body_prune removal;
 	json_t *args = NULL;
 	struct problem p;
 	struct key key;
@@ -55,6 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (body_prompt(text, size, &prompt, &n, &p) == OK)
 		free(prompt);
 	(void)!body_poll(text, size, &many, &p);
+	if (body_prune(text, size, &removal, &p) == OK)
+		ASSERT(removal.n > 0 || removal.limit > 0);
+	else
+		ASSERT(p.detail[0]);
+	(void)!body_ids(text, size, removal.id, &removal.n, &p);
 	(void)!body_key(text, size, 0, &key, &p);
 	return 0;
 }

@@ -710,6 +710,83 @@ static void a_last_line_without_its_end_counts(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+static void retain_sections_and_flags_become_rules(void **state)
+{
+	struct fixture *f = *state;
+	struct retention_rule rules[CONFIG_MAX_RETAINS + 1];
+
+	assert_int_equal(load(f,
+			     "[retain old-failures]\n"
+			     "status = failed, cancelled\n"
+			     "age = 7d\n"
+			     "[store]\n"
+			     "retain_count = 1000\n"
+			     "[retain ada]\n"
+			     "owner = ada\n"
+			     "bytes = 1GiB\n"
+			     "count = 5\n"
+			     "payload_only = true\n",
+			     "--retain-age", "30d"),
+	    OK);
+	assert_int_equal(config_rules(&f->config, rules), 3);
+	assert_true(rules[0].age_ms == 30ll * 86400000);
+	assert_true(rules[0].count == 1000);
+	assert_true(rules[0].bytes == RETENTION_NO_LIMIT);
+	assert_string_equal(rules[0].owner, "");
+	assert_false(rules[0].all_limits);
+	assert_int_equal(rules[1].statuses,
+	    1u << EXECUTION_FAILED | 1u << EXECUTION_CANCELLED);
+	assert_true(rules[1].age_ms == 7ll * 86400000);
+	assert_true(rules[1].count == RETENTION_NO_LIMIT);
+	assert_string_equal(rules[2].owner, "ada");
+	assert_true(rules[2].bytes == 1 << 30);
+	assert_true(rules[2].count == 5);
+	assert_true(rules[2].payload_only);
+	assert_true(f->config.retain_tombstones_ms == 30ll * 86400000);
+}
+
+static void nothing_is_removed_unless_it_was_said(void **state)
+{
+	struct fixture *f = *state;
+	struct retention_rule rules[CONFIG_MAX_RETAINS + 1];
+
+	assert_int_equal(load(f, "", NULL, NULL), OK);
+	assert_int_equal(config_rules(&f->config, rules), 0);
+}
+
+static void a_retain_section_that_makes_no_sense_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "[retain x]\nowner = ada\n",
+		    "FILE:1: [retain x] would keep everything" },
+		{ "[retain x]\nage = soon\n", "FILE:2: age: \"soon\" is not" },
+		{ "[retain x]\nage = 0\n", "FILE:2: age: it must be above 0" },
+		{ "[retain x]\ncount = -3\n", "FILE:2: count: " },
+		{ "[retain x]\nage = 1d\nage = 2d\n",
+		    "FILE:3: \"age\" is given twice" },
+		{ "[retain x]\nage = 1d\n[retain x]\n",
+		    "[retain x] is there twice" },
+		{ "[retain x]\nstatus = streaming\n",
+		    "what is streaming has not ended" },
+		{ "[retain x]\nstatus = faild\n", "\"faild\" is none" },
+		{ "[retain x]\nowners = ada\n", "did you mean \"owner\"" },
+		{ "[retain]\nage = 1d\n",
+		    "a retain wants a name: [retain NAME]" },
+		{ "[retain X Y]\nage = 1d\n", "cannot name a [retain]" },
+		{ "[store]\nretain_age = 0\n", "FILE:2: " },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		option_set_free(f->set);
+		f->set = NULL;
+		assert_int_equal(option_set_new(config_tables(), &f->set), OK);
+		refused(f, cases[i].text, cases[i].says);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -769,6 +846,9 @@ int main(void)
 		TEST(a_flag_beats_the_environment_beats_the_file),
 		TEST(a_byte_order_mark_is_skipped),
 		TEST(a_last_line_without_its_end_counts),
+		TEST(retain_sections_and_flags_become_rules),
+		TEST(nothing_is_removed_unless_it_was_said),
+		TEST(a_retain_section_that_makes_no_sense_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,34 @@ static void both_forms_are_json_with_the_same_words(void **state)
 	buf_fini(&callable);
 }
 
+static void what_is_gone_says_since_when_and_how_far(void **state)
+{
+	struct problem p;
+	json_t *v;
+	struct buf b;
+
+	(void)state;
+	problem_set_gone(&p, 1700000000123, true);
+	buf_init(&b, 4096);
+	problem_json(&b, &p, NULL);
+	v = json_loadb(b.data, b.len, 0, NULL);
+	assert_string_equal(
+	    json_string_value(json_object_get(v, "code")), "gone");
+	assert_int_equal(json_integer_value(json_object_get(v, "status")), 410);
+	assert_string_equal(json_string_value(json_object_get(v, "deleted_at")),
+	    "2023-11-14T22:13:20.123Z");
+	assert_true(json_is_true(json_object_get(v, "payload_only")));
+	json_decref(v);
+	buf_reset(&b);
+	problem_from_err(&p, ERR_GONE, NULL);
+	problem_json(&b, &p, NULL);
+	v = json_loadb(b.data, b.len, 0, NULL);
+	assert_true(json_is_null(json_object_get(v, "deleted_at")));
+	assert_true(json_is_false(json_object_get(v, "payload_only")));
+	json_decref(v);
+	buf_fini(&b);
+}
+
 static void our_own_failures_tell_nothing(void **state)
 {
 	struct why why = { "/secret/path: disk exploded" };
@@ -131,6 +159,7 @@ int main(void)
 		cmocka_unit_test(every_code_has_a_row_and_a_name_of_its_own),
 		cmocka_unit_test(callable_names_go_with_their_http_status),
 		cmocka_unit_test(both_forms_are_json_with_the_same_words),
+		cmocka_unit_test(what_is_gone_says_since_when_and_how_far),
 		cmocka_unit_test(our_own_failures_tell_nothing),
 		cmocka_unit_test(a_cut_text_stays_utf8),
 	};

@@ -263,6 +263,9 @@ static void each_damage_is_found_and_named(void **state)
 		    CHECK_RECORD, "its request is missing" },
 		{ "DELETE FROM segments WHERE id = :S << 24", 'S', CHECK_GAP,
 		    "rows 0 to 1 are missing" },
+		{ "UPDATE executions SET payload_deleted_ms = 7 "
+		  "WHERE id = :Q; INSERT INTO trash VALUES (:Q)",
+		    'Q', CHECK_STATUS, "its payload is deleted, but" },
 		{ "UPDATE executions SET metadata = '{}' WHERE id = :S", 'S',
 		    CHECK_STATUS, "it has not ended, but" },
 	};
@@ -329,25 +332,82 @@ static void a_broken_block_is_found_and_the_rest_is_read(void **state)
 	assert_true(id_equal(&v.f[1].id, &w->live.id));
 }
 
-static void rows_of_nobody_are_counted_and_no_finding(void **state)
+static void what_deleting_leaves_is_counted_and_no_finding(void **state)
 {
 	struct world *w = *state;
-	char sql[256];
+	struct engine_db *db = open_engine(&w->place);
 	struct verdict v;
 
-	snprintf(sql, sizeof(sql),
-	    "DELETE FROM executions WHERE id IN (%lld, %lld)",
-	    (long long)w->packed.row, (long long)w->live.row);
+	assert_int_equal(db->engine->begin(db), OK);
+	assert_int_equal(db->engine->payload_delete(db, w->packed.row, 7), OK);
+	assert_int_equal(db->engine->execution_delete(db, w->live.row, 7), OK);
+	assert_int_equal(db->engine->commit(db), OK);
+	db->engine->close(db);
+	check_alone(w->place.url, &v);
+	assert_int_equal(v.n, 0);
+	assert_int_equal(v.counts.executions, 3);
+	assert_int_equal(v.counts.chunks, 4);
+	assert_int_equal(v.counts.stray_segments, 3);
+	assert_int_equal(v.counts.stray_chunks, 5);
+	assert_int_equal(v.counts.trash, 2);
+	assert_int_equal(v.counts.tombstones, 1);
+}
+
+static void what_belongs_to_nobody_is_found(void **state)
+{
+	struct world *w = *state;
+	struct verdict v;
+	char sql[256];
+
+	snprintf(sql, sizeof(sql), "DELETE FROM executions WHERE id = %lld",
+	    (long long)w->packed.row);
+	edit(w, sql);
+	check_alone(w->place.url, &v);
+	/* Its segments; its request is of the same row. */
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.f[0].kind, CHECK_ORPHAN);
+	assert_false(v.f[0].has_id);
+	snprintf(sql, sizeof(sql), "DELETE FROM segments WHERE id >> 24 = %lld",
+	    (long long)w->packed.row);
+	edit(w, sql);
+	check_alone(w->place.url, &v);
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.f[0].kind, CHECK_ORPHAN);
+	assert_non_null(strstr(v.f[0].what.text, "request"));
+	snprintf(sql, sizeof(sql), "INSERT INTO trash VALUES (%lld)",
+	    (long long)w->packed.row);
 	edit(w, sql);
 	check_alone(w->place.url, &v);
 	assert_int_equal(v.n, 0);
-	assert_int_equal(v.counts.executions, 2);
-	assert_int_equal(v.counts.stray_segments, 3);
-	assert_int_equal(v.counts.stray_chunks, 5);
-	edit(w, "DELETE FROM executions");
+}
+
+static void what_is_there_and_deleted_is_found(void **state)
+{
+	struct world *w = *state;
+	struct verdict v;
+	char sql[256];
+
+	edit(w, "INSERT INTO tombstones SELECT public_id, owner, 7 FROM "
+		"executions");
 	check_alone(w->place.url, &v);
-	assert_int_equal(v.counts.stray_segments, 4);
-	assert_int_equal(v.counts.stray_chunks, 9);
+	assert_int_equal(v.n, 4);
+	for (size_t i = 0; i < v.n; i++) {
+		assert_int_equal(v.f[i].kind, CHECK_TOMBSTONE);
+		assert_true(v.f[i].has_id);
+	}
+	edit(w, "DELETE FROM tombstones;"
+		"INSERT INTO tombstones VALUES (x'ff', 'ann', 7)");
+	check_alone(w->place.url, &v);
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.f[0].kind, CHECK_FILE);
+	assert_non_null(strstr(v.f[0].what.text, "tombstone"));
+	edit(w, "DELETE FROM tombstones");
+	snprintf(sql, sizeof(sql), "INSERT INTO trash VALUES (%lld)",
+	    (long long)w->live.row);
+	edit(w, sql);
+	check_alone(w->place.url, &v);
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.f[0].kind, CHECK_TRASH);
 }
 
 static void noise_in_the_file_is_found(void **state)
@@ -455,6 +515,23 @@ static void *look_on(void *arg)
 	return NULL;
 }
 
+/* Every other one of ${id}, or its payload. */
+static void prune_half(struct store *store, struct id id[AT_WORK], bool payload)
+{
+	struct id half[AT_WORK / 2];
+	struct job job;
+
+	for (int i = 0; i < AT_WORK / 2; i++)
+		half[i] = id[2 * i];
+	job_init(&job, WRITE_PRUNE);
+	job.write.u.prune.ids = half;
+	job.write.u.prune.n = AT_WORK / 2;
+	job.write.u.prune.payload_only = payload;
+	assert_int_equal(job_run(&job, store), OK);
+	assert_int_equal(job.write.u.prune.gone.executions, AT_WORK / 2);
+	job_fini(&job);
+}
+
 static void remove_one(struct store *store, const struct id *id)
 {
 	struct job job;
@@ -498,7 +575,10 @@ static void what_moves_meanwhile_is_no_finding(void **state)
 			assert_int_equal(job_run(&job, w->place.store), OK);
 			job_fini(&job);
 		}
-		for (int i = 0; round > 0 && i < AT_WORK; i += 2)
+		if (round % 2 > 0)
+			prune_half(w->place.store, old, round % 4 == 1);
+		for (int i = 0; round > 0 && round % 2 == 0 && i < AT_WORK;
+		     i += 2)
 			remove_one(w->place.store, &old[i]);
 		memcpy(old, id, sizeof(old));
 	}
@@ -539,7 +619,9 @@ int main(void)
 		T(a_sound_store_has_no_findings),
 		cmocka_unit_test(each_damage_is_found_and_named),
 		T(a_broken_block_is_found_and_the_rest_is_read),
-		T(rows_of_nobody_are_counted_and_no_finding),
+		T(what_deleting_leaves_is_counted_and_no_finding),
+		T(what_belongs_to_nobody_is_found),
+		T(what_is_there_and_deleted_is_found),
 		T(noise_in_the_file_is_found),
 		T(it_takes_the_lock_and_makes_nothing),
 		T(tables_of_another_time_are_refused),

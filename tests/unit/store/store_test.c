@@ -232,10 +232,11 @@ static uint64_t packed_of(struct place *p, const struct id *id)
 	struct engine_live to = { note_packed, pass_chunk, &packed };
 	const struct engine *engine;
 	struct engine_db *db;
+	int64_t last;
 
 	assert_int_equal(engine_find(p->url, &engine, NULL), OK);
 	assert_int_equal(engine->open(&p->options, &db, NULL), OK);
-	assert_int_equal(engine->live_load(db, &to), OK);
+	assert_int_equal(engine->live_load(db, &to, &last), OK);
 	engine->close(db);
 	return packed.upto;
 }

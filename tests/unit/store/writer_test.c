@@ -219,11 +219,14 @@ static void only_ones_own_ended_execution_can_be_deleted(void **state)
 	job_fini(&job);
 	assert_int_equal(delete (p->store, &id, "bob"), ERR_NOT_FOUND);
 	assert_int_equal(delete (p->store, &id, ""), OK);
-	assert_int_equal(delete (p->store, &id, ""), ERR_NOT_FOUND);
+	assert_int_equal(delete (p->store, &id, ""), ERR_GONE);
+	assert_int_equal(delete (p->store, &id, "ada"), ERR_GONE);
+	assert_int_equal(delete (p->store, &id, "bob"), ERR_NOT_FOUND);
 	page_init(&page);
 	assert_int_equal(query_open(p->store, &query), OK);
+	assert_int_equal(query_page(query, &id, NULL, &q, &page), ERR_GONE);
 	assert_int_equal(
-	    query_page(query, &id, NULL, &q, &page), ERR_NOT_FOUND);
+	    query_page(query, &id, "bob", &q, &page), ERR_NOT_FOUND);
 	query_close(query);
 	page_fini(&page);
 }
