@@ -1,6 +1,7 @@
 // SIGTERM under load: what came is stored, what runs ends, and it is quick.
 
 import assert from "node:assert/strict";
+import http from "node:http";
 import { after, before, test } from "node:test";
 import { ScriptedUpstream } from "./scripted_upstream.mjs";
 import { Service, Sim, ask, each, textOf } from "./service.mjs";
@@ -37,11 +38,19 @@ test("answers that do not are interrupted, with all that came", async () => {
 	const service = await Service.start({ upstream: sim.url, args: ["--drain", "1s"] });
 	const ids = await load(service, "sim?tokens=100000");
 	const seen = new Map();
+	// Streams that are read to their end, and some that nobody reads.
+	const streams = ids.slice(0, 20).map((id) => ask(`${service.url}/v1/executions/${id}/events`, { key: service.key }));
+	const deaf = ids.slice(20, 40).map((id) => http.get(`${service.url}/v1/executions/${id}/events`,
+		{ headers: { Authorization: `Bearer ${service.key}` }, agent: false }, (answer) => answer.pause())
+		.on("error", () => {}));
 
 	await each(ids.length, 16, async (i) => seen.set(ids[i], (await service.page(ids[i])).chunks));
 	const end = await service.stop();
 	assert.equal(end.code, 0, service.log.slice(-2000));
 	assert.ok(end.ms >= 900 && end.ms < 1000 + SLACK_MS, `${end.ms} ms`);
+	deaf.forEach((request) => request.destroy());
+	for (const [i, stream] of (await Promise.all(streams)).entries())
+		assert.match(stream.text, /interrupted/, `the stream of ${ids[i]} says how it ended`);
 	await service.restart();
 	await each(ids.length, 16, async (i) => {
 		const answer = await service.finish(ids[i]);
