@@ -113,7 +113,7 @@ static void make_holding(struct store *store)
 	holding = *sound;
 	holding.segment_put = put_or_hold;
 	atomic_store(&hold_segments, true);
-	store->engine = &holding;
+	swap_engine(store, &holding);
 }
 
 static const uint32_t limits[] = { 1, 2, 7, PAGE_MAX_CHUNKS };

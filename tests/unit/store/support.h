@@ -102,6 +102,31 @@ static inline enum err job_wait(struct job *job)
 	return job->write.result;
 }
 
+/* Give ${store} another engine, on the writer's thread, which asks it. */
+struct swap {
+	struct job job; /* first */
+	struct store *store;
+	const struct engine *engine;
+};
+
+static inline void swap_here(struct write *w)
+{
+	struct swap *s = (struct swap *)(void *)w;
+
+	s->store->engine = s->engine;
+	job_done(w);
+}
+
+static inline void swap_engine(struct store *store, const struct engine *engine)
+{
+	struct swap s = { .store = store, .engine = engine };
+
+	job_init(&s.job, WRITE_BATCH);
+	s.job.write.on_done = swap_here;
+	assert_int_equal(writer_post(store, &s.job.write), OK);
+	assert_int_equal(job_wait(&s.job), OK);
+}
+
 static inline void job_post(struct job *job, struct store *store)
 {
 	job->done = false;

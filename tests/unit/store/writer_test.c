@@ -363,7 +363,7 @@ static void make_faulty(struct store *store)
 	faulty.commit = commit_or_fail;
 	atomic_store(&append_says, OK);
 	atomic_store(&commit_says, OK);
-	store->engine = &faulty;
+	swap_engine(store, &faulty);
 }
 
 static void a_full_disk_refuses_creations_and_keeps_batches(void **state)
