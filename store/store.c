@@ -58,6 +58,12 @@ static enum err build(
 		rc = store_load(store, why);
 	if (rc != OK)
 		return rc;
+	rc = writer_import_look(&store->writer);
+	if (rc != OK) {
+		if (why != NULL)
+			*why = store->db->why;
+		return rc;
+	}
 	writer_room_look(&store->writer);
 	return writer_start(&store->writer);
 }

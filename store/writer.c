@@ -398,7 +398,6 @@ enum err writer_init(struct writer *w, struct store *store)
 	    NULL, NULL);
 	w->queue_tail = &w->queue;
 	w->imports_tail = &w->imports;
-	w->import_unclean = true; /* until somebody has looked */
 	w->prunes_tail = &w->prunes;
 	/* What the last process left of it. */
 	w->trash = true;

@@ -135,6 +135,26 @@ static enum err drop_some(struct writer *w)
 	return rc;
 }
 
+enum err writer_import_look(struct writer *w)
+{
+	const struct engine *engine = w->store->engine;
+	enum err rc = engine->begin(w->store->db);
+
+	w->import_unclean = true;
+	if (rc == OK) {
+		rc = drop_some(w);
+		if (rc == OK)
+			rc = engine->commit(w->store->db);
+		else
+			engine->rollback(w->store->db);
+	}
+	/* What cannot be dropped now is tried again in its turn. */
+	if (rc != OK)
+		w->import_unclean = true;
+	rc = writer_verdict(rc);
+	return writer_may_retry(rc) ? OK : rc;
+}
+
 /* A turn in the open transaction. */
 static enum err take_turn(struct writer *w, bool *ret_done)
 {
@@ -145,7 +165,7 @@ static enum err take_turn(struct writer *w, bool *ret_done)
 
 enum err writer_import_turn(struct writer *w, bool mail, struct write **ret)
 {
-	const struct engine *engine = w->store->engine;
+	const struct engine *engine;
 	bool done = false, begun = false;
 	struct write *x;
 	enum err rc;
@@ -154,6 +174,7 @@ enum err writer_import_turn(struct writer *w, bool mail, struct write **ret)
 	    (mail && ++w->since_import < COMMITS_A_TURN))
 		return OK;
 	w->since_import = 0;
+	engine = w->store->engine;
 	rc = engine->begin(w->store->db);
 	begun = rc == OK;
 	if (rc == OK)

@@ -231,6 +231,9 @@ MUST_CHECK enum err writer_import_apply(struct writer *w, struct write *x);
 /* ${x} was committed: gives it back to be answered, or NULL: it comes later. */
 struct write *writer_import_begin(struct writer *w, struct write *x);
 
+/* At start: has a crash left something of one? Fails: ERR_IO, ERR_CORRUPT. */
+MUST_CHECK enum err writer_import_look(struct writer *w);
+
 /* Is there something to do now? */
 bool writer_import_due(const struct writer *w);
 
