@@ -150,20 +150,29 @@ static enum err take_kind(
 }
 
 /*
- * Behind the kind a later attempt's chunks say their attempt, which is told by
- * chunk_attempts, too: it was not stored with the rest.
+ * Behind the kind: "attempt", which a page puts there from the second on and
+ * which is not of the stored metadata. It is passed when it is there. Fails:
+ * ERR_INPUT, it is another than chunk_attempts says.
  */
-static void pass_attempt(struct jsonscan *s)
+static enum err pass_attempt(
+    struct reading *r, struct jsonscan *s, const struct chunk *c)
 {
 	struct jsonscan ahead = *s;
 	struct jsonscan_slice name, value;
-	int64_t number;
+	int64_t attempt;
 
-	if (jsonscan_member(&ahead, &name) == OK &&
-	    jsonscan_is(name, "attempt") &&
-	    jsonscan_value(&ahead, &value) == OK &&
-	    jsonscan_int(value, &number) == OK)
-		*s = ahead;
+	if (jsonscan_member(&ahead, &name) != OK ||
+	    !jsonscan_is(name, "attempt") ||
+	    jsonscan_value(&ahead, &value) != OK)
+		return OK;
+	if (jsonscan_int(value, &attempt) != OK || attempt < 2 ||
+	    attempt != (int64_t)c->attempt)
+		return REFUSE(r,
+		    "chunk %llu: its attempt is not what \"chunk_attempts\" "
+		    "says",
+		    (unsigned long long)c->index);
+	*s = ahead;
+	return OK;
 }
 
 /*
@@ -196,8 +205,9 @@ static enum err take_meta(
 			if (rc != OK)
 				return rc;
 			found = true;
-			if (c->attempt > 1)
-				pass_attempt(&s);
+			rc = pass_attempt(r, &s, c);
+			if (rc != OK)
+				return rc;
 			if (!first || *s.at != ',')
 				continue;
 			buf_add(&r->meta, s.at + 1,

@@ -7,6 +7,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { command } from "./command.mjs";
+import { ScriptedUpstream } from "./scripted_upstream.mjs";
 import { ADMIN_KEY, Service, Sim, checkDense, tempDir } from "./service.mjs";
 
 const dir = tempDir();
@@ -274,4 +275,35 @@ test("the route takes lines of admins, as many as it says, and a long one", asyn
 		await service.stop();
 	}
 	await expectSound(service.db, 2);
+});
+
+test("an answer of several attempts comes back with each chunk's", async () => {
+	const upstream = await ScriptedUpstream.start();
+	const service = await Service.start({ upstream: upstream.url, model: "m", args: ["--on-interrupt", "restart"] });
+	const db = path.join(tempDir(), "spool.db");
+
+	try {
+		const id = await service.execute("breaks");
+		const first = await upstream.next();
+		await first.send("half");
+		await service.reach(id, 1);
+		first.cut();
+		const second = await upstream.next();
+		await second.send("whole");
+		await second.finish();
+		const { page } = await service.finish(id);
+		assert.equal(page.attempt, 2);
+		const line = await exported(service);
+		assert.match(line, /"chunk_attempts":\[\[0,1\],\[\d+,2\]\]/);
+		assert.equal((await command(["import", "-", "--db", db], { input: line })).code, 0);
+		const other = await Service.start({ dir: path.dirname(db), upstream: upstream.url, model: "m" });
+		try {
+			assert.equal(await exported(other), line);
+		} finally {
+			await other.stop();
+		}
+	} finally {
+		await service.stop();
+		await upstream.stop();
+	}
 });

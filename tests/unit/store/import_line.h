@@ -26,10 +26,10 @@
 #define LINE_CHUNK_2                                               \
 	"{\"index\":2,\"content\":\"Hi \\u0000\\ud83c\\udf0a\","   \
 	"\"timestamp\":\"2026-01-02T21:24:00.200Z\",\"metadata\":" \
-	"{\"kind\":\"text\",\"n\":1.50}}"
-#define LINE_END                                                       \
-	"{\"index\":3,\"content\":\"\",\"timestamp\":"                 \
-	"\"2026-01-02T21:24:00.300Z\",\"metadata\":{\"kind\":\"end\"," \
+	"{\"kind\":\"text\",\"attempt\":2,\"n\":1.50}}"
+#define LINE_END                                                                     \
+	"{\"index\":3,\"content\":\"\",\"timestamp\":"                               \
+	"\"2026-01-02T21:24:00.300Z\",\"metadata\":{\"kind\":\"end\",\"attempt\":2," \
 	"\"status\":\"completed\"}}"
 
 #define LINE_CHUNKS LINE_CHUNK_0 "," LINE_CHUNK_1 "," LINE_CHUNK_2 "," LINE_END

@@ -97,9 +97,6 @@ static void white_space_and_another_order_do_not_matter(void **state)
 	    "{ \"reason\":\"again\", \"kind\": \"reset\" }");
 	expect_taken(line);
 	free(line);
-	line = line_with(LINE, ",\"chunk_attempts\":[[0,1],[2,2]]", "");
-	expect_taken(line);
-	free(line);
 	/* What is null may be missing. */
 	line = line_with(LINE, "\"prompt\":null,", "");
 	expect_taken(line);
@@ -159,14 +156,20 @@ static void what_is_wrong_is_refused_and_said(void **state)
 		{ "\"kind\":\"reset\",\"reason\":\"again\"",
 		    "\"kind\":\"end\",\"status\":\"completed\"",
 		    "exactly one end" },
-		{ "\"kind\":\"end\",\"status\":\"completed\"",
-		    "\"kind\":\"end\",\"status\":\"failed\"",
+		{ "\"kind\":\"end\",\"attempt\":2,\"status\":\"completed\"",
+		    "\"kind\":\"end\",\"attempt\":2,\"status\":\"failed\"",
 		    "does not say so" },
 		{ "\"text\":\"Hi ", "\"text\":\"Ho ", "not what its chunks" },
 		{ "\"text\":\"Hi ", "\"text\":\"HelloHi ",
 		    "not what its chunks" },
 		{ "[[0,1],[2,2]]", "[[0,1],[4,2]]", "chunk_attempts" },
 		{ "[[0,1],[2,2]]", "[[1,1]]", "chunk_attempts" },
+		{ "[[0,1],[2,2]]", "[[0,1],[3,2]]", "its attempt is not" },
+		{ ",\"chunk_attempts\":[[0,1],[2,2]]", "",
+		    "its attempt is not" },
+		{ "[[0,1],[2,2]]", "[[0,1],[2,3]]", "its attempt is not" },
+		{ "\"attempt\":2,\"n\"", "\"attempt\":3,\"n\"",
+		    "its attempt is not" },
 		{ "[[0,1],[2,2]]", "[[0,1],[0,2]]", "chunk_attempts" },
 		{ "[[0,1],[2,2]]", "[[0,1,2]]", "chunk_attempts" },
 		{ "[[0,1],[2,2]]", "[]", "chunk_attempts" },
