@@ -4,10 +4,12 @@
  */
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "server/actor.h"
 #include "server/call.h"
 #include "server/front_handlers.h"
 #include "server/service_internal.h"
@@ -15,6 +17,7 @@
 #include "store/base/log.h"
 #include "store/base/utf8.h"
 #include "store/importer.h"
+#include "store/writer_wait.h"
 
 #define MAX_LINES 1000
 #define ANSWER_MAX_BYTES ((size_t)4 << 20)
@@ -32,6 +35,7 @@ struct import_job {
 	bool dry_run, maps;
 	struct import_owners owners;
 	uint64_t counts[IMPORTER_FATES];
+	struct audit audit;
 	struct buf answer; /* what is told of each line */
 	enum err result;
 	struct why why;
@@ -143,12 +147,32 @@ static void on_back(struct http_loop *loop, struct http_mail *m)
 	job_free(j);
 }
 
+/* That it cannot be told takes nothing from the import. */
+static void tell(struct import_job *j)
+{
+	struct writer_waiting w = { .write = { .kind = WRITE_AUDIT,
+					.audit = &j->audit } };
+	enum err e;
+
+	(void)snprintf(j->audit.detail, sizeof(j->audit.detail),
+	    "{\"imported\":%llu,\"existed\":%llu,\"refused\":%llu}",
+	    (unsigned long long)j->counts[IMPORTER_IMPORTED],
+	    (unsigned long long)j->counts[IMPORTER_EXISTED],
+	    (unsigned long long)j->counts[IMPORTER_REFUSED]);
+	e = writer_wait(j->service->o.store, &w);
+	if (e != OK)
+		log_warn(
+		    "import", "not in the audit", "reason=%s", err_name(e));
+}
+
 static void *run(void *arg)
 {
 	struct import_job *j = arg;
 	struct service *s = j->service;
 
 	j->result = import(j);
+	if (j->counts[IMPORTER_IMPORTED] > 0 && !j->dry_run)
+		tell(j);
 	if (!j->dry_run)
 		log_info("import", "done",
 		    "imported=%llu existed=%llu refused=%llu result=%s",
@@ -266,6 +290,7 @@ void front_rest_import(struct call *call)
 	j->service = s;
 	j->loop = call->loop;
 	j->number = call->number;
+	actor_audit(&call->who, "import", NULL, &j->audit);
 	if (read_query(call, j) != OK || copy_body(call, j) != OK) {
 		job_free(j);
 		return;

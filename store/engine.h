@@ -277,8 +277,8 @@ struct engine {
 	 * The record and the request of the ended ${e}, all of whose
 	 * e->next_index chunks are in segments at this commit; e->bytes is what
 	 * all of it holds. Sets e->row when it is 0, else it is
-	 * import_begin()'s. Its tombstone, if any, goes; what it used is added
-	 * to its day's sums. ERR_CONFLICT: there is one with
+	 * import_begin()'s. What it used is added to its day's sums, unless
+	 * it was here before: its tombstone goes. ERR_CONFLICT: there is one with
 	 * this id, or this idempotency key of its owner.
 	 */
 	enum err (*import_finish)(struct engine_db *db, struct execution *e);

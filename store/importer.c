@@ -138,10 +138,18 @@ static enum err look(struct importer *m, struct job *j)
 	if (m->query == NULL)
 		return ERR_NOT_FOUND;
 	rc = query_execution(m->query, &j->import.e.id, NULL, &there);
+	/* What was deleted may be brought back. */
+	if (rc == ERR_GONE)
+		return ERR_NOT_FOUND;
 	if (rc != OK)
 		return rc;
 	j->told.fate = IMPORTER_EXISTED;
-	if (!import_same_record(&j->import, &there, &what)) {
+	if (there.payload_deleted_ms != 0) {
+		j->told.fate = IMPORTER_REFUSED;
+		err_why(&j->told.why,
+		    "conflict: its request and chunks were deleted here; "
+		    "delete the rest of it to bring all back");
+	} else if (!import_same_record(&j->import, &there, &what)) {
 		refuse(j, what);
 	} else {
 		rc = compare_chunks(m, &j->import);

@@ -75,22 +75,23 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 {
 	struct sqlite_db *d = inside(db);
 	int64_t row = e->row == 0 ? d->next_execution : e->row;
+	int tombstones = 0;
 	enum err rc;
 
 	ASSERT(execution_ended(e->status));
 	rc = insert(d, e, row);
-	/* Brought back, it is not gone any more. */
+	/* Brought back, it is not gone any more; its usage never was. */
 	if (rc == OK)
-		rc = sqlite_run(
-		    d, SQL_TOMBSTONE_DELETE, SQL_WITH(SQL_ID(&e->id)), NULL);
+		rc = sqlite_run(d, SQL_TOMBSTONE_DELETE,
+		    SQL_WITH(SQL_ID(&e->id)), &tombstones);
 	if (rc == OK)
 		rc = sqlite_run(d, SQL_REQUEST_INSERT,
 		    SQL_WITH(
 			SQL_INT(row), SQL_CHARS(e->request, e->request_len)),
 		    NULL);
 	if (rc == OK)
-		rc = sqlite_usage_settle(
-		    d, row, e->metadata, e->metadata_len, e->finished_ms);
+		rc = sqlite_usage_settle(d, row, e->metadata, e->metadata_len,
+		    e->finished_ms, tombstones > 0);
 	if (rc == OK && e->row != 0)
 		rc = sqlite_run(
 		    d, SQL_IMPORT_FORGET, SQL_WITH(SQL_INT(row)), NULL);

@@ -225,10 +225,11 @@ MUST_CHECK enum err sqlite_unzip(struct sqlite_db *d, const void *payload,
 
 /*
  * The execution ${row}, whose record has its status, owner, target and attempts,
- * ends with this transaction: note what it used, and add it to the day's sums.
+ * ends with this transaction: note what it used, and add it to the day's sums,
+ * unless that was done before (${counted}).
  */
 MUST_CHECK enum err sqlite_usage_settle(struct sqlite_db *d, int64_t row,
-    const char *metadata, size_t len, int64_t finished_ms);
+    const char *metadata, size_t len, int64_t finished_ms, bool counted);
 
 /* --- the questions of store/engine.h, by file --- */
 

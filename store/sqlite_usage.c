@@ -13,7 +13,7 @@ static struct sqlite_value known(int64_t v)
 }
 
 enum err sqlite_usage_settle(struct sqlite_db *d, int64_t row,
-    const char *metadata, size_t len, int64_t finished_ms)
+    const char *metadata, size_t len, int64_t finished_ms, bool counted)
 {
 	struct tally t;
 	enum err rc;
@@ -24,7 +24,7 @@ enum err sqlite_usage_settle(struct sqlite_db *d, int64_t row,
 		known(t.output_tokens), known(t.cached_tokens),
 		known(t.reasoning_tokens), known(t.cost_pusd)),
 	    NULL);
-	if (rc == OK)
+	if (rc == OK && !counted)
 		rc = sqlite_run(d, SQL_USAGE_ADD,
 		    SQL_WITH(SQL_INT(row), SQL_INT(tally_day(finished_ms))),
 		    NULL);

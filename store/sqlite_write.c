@@ -193,7 +193,7 @@ enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
 	rc = changed_one(d, rc, changed, "the execution has ended");
 	if (rc == OK)
 		rc = sqlite_usage_settle(d, e->row, end->metadata,
-		    end->metadata_len, end->finished_ms);
+		    end->metadata_len, end->finished_ms, false);
 	return rc;
 }
 

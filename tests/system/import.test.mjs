@@ -307,3 +307,23 @@ test("an answer of several attempts comes back with each chunk's", async () => {
 		await upstream.stop();
 	}
 });
+
+test("what was deleted comes back, but nothing to a record whose payload alone was", async () => {
+	const service = await Service.start({ upstream: sim.url });
+	const bring = () => command(["import", file("all.ndjson"), "--json"], { env: at(service) });
+	const prune = (body) => service.ask("/v1/prune", { body: { all: true, ...body } });
+
+	try {
+		assert.deepEqual(counts((await bring()).out), [6, 0, 0]);
+		const before = await exported(service);
+		assert.equal((await prune({})).json.executions, 6);
+		assert.deepEqual(counts((await bring()).out), [6, 0, 0]);
+		assert.equal(await exported(service), before);
+		assert.equal((await prune({ payload_only: true })).json.executions, 6);
+		const again = await bring();
+		assert.deepEqual(counts(again.out), [0, 0, 6]);
+		assert.match(again.out + again.err, /request and chunks were deleted here/);
+	} finally {
+		await service.stop();
+	}
+});

@@ -110,7 +110,10 @@ test("spool usage shows it, with the total, for people and for scripts", async (
 	assert.equal((await command(["usage", "--since", "nonsense"], { env })).code, 2);
 });
 
-test("what was deleted is counted still, after a restart and by check too", async () => {
+test("what was deleted is counted still, after a restart and by check too; brought back, once", async () => {
+	const lines = (await service.ask("/v1/executions/export")).text;
+	const sums = (await usage()).total;
+
 	for (const id of ids)
 		assert.equal((await service.ask(`/v1/executions/${id}`, { method: "DELETE" })).status, 204);
 	await service.restart();
@@ -119,4 +122,11 @@ test("what was deleted is counted still, after a restart and by check too", asyn
 	const check = await command(["check", "--db", service.db]);
 	assert.equal(check.code, 0, check.out);
 	await service.launch();
+	const back = await service.ask("/v1/executions/import", { method: "POST", body: lines,
+		headers: { "Content-Type": "application/x-ndjson" } });
+	assert.equal(back.json.imported, ids.length, back.text);
+	assert.deepEqual((await usage()).total, sums);
+	const [row] = (await service.ask("/v1/audit?limit=1")).json.entries;
+	assert.equal(row.action, "import");
+	assert.deepEqual(row.detail, { imported: ids.length, existed: 1, refused: 0 });
 });
