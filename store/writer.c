@@ -10,7 +10,6 @@
  */
 #include "store/writer.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "store/base/clock.h"
@@ -343,45 +342,53 @@ static enum err writes(struct writer *w, bool closed)
 	return rc;
 }
 
+bool writer_turn(struct writer *w, int longest_ms)
+{
+	struct store *store = w->store;
+	bool failed = atomic_load(&store->failed) != OK;
+	int wait = failed ? -1 : wait_ms(w);
+	int look = writer_room_wait_ms(w);
+	/* Looked at first: what is taken after it is all there is. */
+	bool closed = mailbox_closed(&w->box), rested;
+	enum err rc = OK;
+
+	if (!failed && (wait < 0 || wait > look))
+		wait = look;
+	if (closed)
+		take_in(w, 0);
+	else if (longest_ms >= 0 && (wait < 0 || wait > longest_ms))
+		take_in(w, longest_ms);
+	else
+		take_in(w, wait);
+	rested = wait >= REST_MS && w->queue == NULL;
+	if (failed) {
+		refuse_all(w, ERR_IO, &store->failed_why);
+		return !closed;
+	}
+	if (look == 0) {
+		writer_room_look(w);
+		rc = writer_verdict(
+		    store->engine->node_renew(store->db, LEASE_MS));
+	}
+	if (rc == OK && w->queue != NULL)
+		rc = writes(w, closed);
+	if (rc == OK && w->full != OK && closed && !writer_room_give(w, true))
+		return false;
+	if (rc == OK && !closed)
+		rc = chores(w, rested);
+	if (rc != OK)
+		stop_for_good(w, rc);
+	return !closed || w->queue != NULL;
+}
+
 static void *run(void *arg)
 {
 	struct writer *w = arg;
 	struct store *store = w->store;
 	struct why why = { 0 };
-	bool closed = false, rested = false;
 
-	while (!closed || w->queue != NULL) {
-		enum err rc = OK;
-		bool failed = atomic_load(&store->failed) != OK;
-		int wait = failed ? -1 : wait_ms(w);
-		int look = writer_room_wait_ms(w);
-
-		if (!failed && (wait < 0 || wait > look))
-			wait = look;
-
-		/* Looked at first: what is taken after it is all there is. */
-		closed = mailbox_closed(&w->box);
-		take_in(w, closed ? 0 : wait);
-		rested = wait >= REST_MS && w->queue == NULL;
-		if (failed) {
-			refuse_all(w, ERR_IO, &store->failed_why);
-			continue;
-		}
-		if (look == 0) {
-			writer_room_look(w);
-			rc = writer_verdict(
-			    store->engine->node_renew(store->db, LEASE_MS));
-		}
-		if (rc == OK && w->queue != NULL)
-			rc = writes(w, closed);
-		if (rc == OK && w->full != OK && closed &&
-		    !writer_room_give(w, true))
-			break;
-		if (rc == OK && !closed)
-			rc = chores(w, rested);
-		if (rc != OK)
-			stop_for_good(w, rc);
-	}
+	while (writer_turn(w, -1))
+		;
 	err_why(&why, "the store has been closed");
 	refuse_all(w, ERR_STOPPED, &why);
 	if (atomic_load(&store->failed) == OK && tidy(w) != OK)
@@ -417,24 +424,13 @@ void writer_fini(struct writer *w)
 
 enum err writer_start(struct writer *w)
 {
-	sigset_t all, old;
-	int rc;
-
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	w->started = rc == 0;
-	return rc == 0 ? OK : ERR_NOMEM;
+	return thread_start(&w->thread, run, w);
 }
 
 void writer_stop(struct writer *w)
 {
 	mailbox_close(&w->box);
-	if (w->started)
-		pthread_join(w->thread, NULL);
-	w->started = false;
+	thread_join(&w->thread);
 }
 
 /* Does it add to the store what nobody waits for yet? */

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "store/base/thread.h"
 #include "store/pack.h"
 #include "store/tail_internal.h"
 #include "store/writer.h"
@@ -49,8 +50,7 @@ struct writer_tx {
 
 struct writer {
 	struct mailbox box;
-	pthread_t thread;
-	bool started;
+	struct thread thread;
 	struct store *store;
 	atomic_size_t held_bytes; /* taken out of the box, not yet answered */
 
@@ -110,6 +110,13 @@ void writer_fini(struct writer *w);
 MUST_CHECK enum err writer_start(struct writer *w);
 /* Commit what was posted, answer everything, join. */
 void writer_stop(struct writer *w);
+
+/*
+ * One turn of the thread: wait for mail, ${longest_ms} at most (negative: as long
+ * as there is nothing to do), a transaction, some packing. Whoever holds threads
+ * (base/thread.h) calls it by hand. False: closed, and nothing is left to do.
+ */
+bool writer_turn(struct writer *w, int longest_ms);
 
 /* ERR_FULL, ERR_NOMEM and ERR_BUSY may pass by themselves. */
 bool writer_may_retry(enum err rc);

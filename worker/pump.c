@@ -213,6 +213,11 @@ static void turn(struct pump *p, int64_t stop_ms)
 	flush(p);
 }
 
+void pump_turn(struct pump *p)
+{
+	turn(p, p->stop_ms);
+}
+
 static void *run_thread(void *arg)
 {
 	struct pump *p = arg;
@@ -272,12 +277,11 @@ enum err pump_start(const struct pump_options *options, struct pump **ret)
 	rc = fetch_pool_new(inbox_fd(p->inbox), &p->pool);
 	if (rc != OK)
 		goto out;
-	rc = ERR_NOMEM;
-	if (pthread_create(&p->thread, NULL, run_thread, p) != 0)
+	rc = thread_start(&p->thread, run_thread, p);
+	if (rc != OK)
 		goto out;
 	*ret = p;
 	p = NULL;
-	rc = OK;
 out:
 	pump_free(p);
 	return rc;
@@ -322,7 +326,7 @@ void pump_stop(struct pump *p, int64_t drain_ms)
 
 void pump_join(struct pump *p)
 {
-	pthread_join(p->thread, NULL);
+	thread_join(&p->thread);
 }
 
 void pump_free(struct pump *p)

@@ -43,6 +43,12 @@ MUST_CHECK enum err pump_submit(struct pump *p, struct execution **e);
 /* Fails: ERR_STOPPED, ERR_NOMEM. */
 MUST_CHECK enum err pump_cancel(struct pump *p, const struct id *id);
 
+/*
+ * One turn of the thread, by whoever holds threads (base/thread.h); after it
+ * pump_join() takes the rest.
+ */
+void pump_turn(struct pump *p);
+
 /* A slot is free. */
 void pump_wake(struct pump *p);
 

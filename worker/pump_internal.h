@@ -7,11 +7,11 @@
 #ifndef WORKER_PUMP_INTERNAL_H
 #define WORKER_PUMP_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "store/base/thread.h"
 #include "worker/pump.h"
 #include "worker/roster.h"
 #include "worker/timer.h"
@@ -42,7 +42,7 @@ struct pump_counters {
 
 struct pump {
 	struct pump_options options;
-	pthread_t thread;
+	struct thread thread;
 	struct inbox *inbox;
 	struct fetch_pool *pool;
 	struct timer_heap timers;

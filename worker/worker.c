@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "worker/pump.h"
 #include "worker/slots.h"
 #include "worker/upstreams.h"
+#include "worker/worker_internal.h"
 
 #define MAX_THREADS 64
 
@@ -110,15 +110,12 @@ static enum err read_options(const struct worker_options *o, struct worker *w,
 	return OK;
 }
 
-/* Start ${n} threads, which take no signals: those are the main thread's. */
+/* Start ${n} threads. */
 static enum err start_pumps(
     struct worker *w, struct pump_options *options, unsigned n)
 {
-	sigset_t all, before;
 	enum err rc = OK;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (rc == OK && w->n_pumps < n) {
 		/* not the same waits in each */
 		options->seed++;
@@ -126,7 +123,6 @@ static enum err start_pumps(
 		if (rc == OK)
 			w->n_pumps++;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
 
@@ -172,6 +168,12 @@ out:
 const char *const *worker_dialects(void)
 {
 	return dialect_names();
+}
+
+void worker_turn(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_pumps; i++)
+		pump_turn(w->pump[i]);
 }
 
 enum err worker_resolve(const struct worker *w, const char *model,
