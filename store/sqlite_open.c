@@ -328,6 +328,35 @@ static enum err is_fresh(struct sqlite_db *d, bool *ret)
 	return rc;
 }
 
+/* Sync the log as it is. */
+static int sync_log(struct sqlite_db *d)
+{
+	sqlite3_file *log = NULL;
+	int code = sqlite3_file_control(
+	    d->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+
+	if (code != SQLITE_OK || log == NULL || log->pMethods == NULL)
+		return code;
+	return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+}
+
+/*
+ * What a process that died had written but not synced is read back whole: the
+ * kernel still has it. Before anybody sees it the disk must have it, too.
+ * Copied back, not only synced: after a sync that failed the kernel takes the
+ * log's pages for clean, and what follows them in the log would be lost too.
+ */
+static enum err make_durable(struct sqlite_db *d)
+{
+	int code = sqlite3_wal_checkpoint_v2(
+	    d->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	/* No room to copy, or a stranger who looks: the log must do. */
+	if ((code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_BUSY)
+		code = sync_log(d);
+	return code == SQLITE_OK ? OK : sqlite_failed(d, code);
+}
+
 enum err sqlite_open(const struct store_options *options,
     struct engine_db **ret, struct why *why)
 {
@@ -352,6 +381,8 @@ enum err sqlite_open(const struct store_options *options,
 		rc = is_fresh(d, &fresh);
 	if (rc == OK)
 		rc = set_up_writer(d, options, fresh);
+	if (rc == OK && options->durability == STORE_FULL)
+		rc = make_durable(d);
 	if (rc != OK) {
 		if (why != NULL)
 			*why = d->base.why;
