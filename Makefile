@@ -45,6 +45,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 BENCH := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 BENCHES := spool_bench prune_bench
+SIM := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 all: $(BIN) build/tests/transcripts ## build build/spool (and build/tests/transcripts)
 $(BIN): $(B)/server/main.o $(SERVER)
@@ -89,6 +90,11 @@ $(BENCHES:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/bench/%.o \
 	@echo "  LD   $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
 
+# Its own network comes first, so that the worker's is not linked.
+$(B)/tests/sim/simulation_test: $(SIM) $(WORKER)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
 build/tests/%: $(B)/tests/%
 	@mkdir -p $(@D); ln -sfn ../$(FLAVOUR)/tests/$* $@
 tools: $(TOOLS)
@@ -98,7 +104,7 @@ demo: setup ## install what is missing, build, stream one answer, stop
 	$(Q)scripts/demo
 test: setup ## install what is missing, build, run every test; ends with the count
 	$(Q)scripts/test
-check: $(TESTS) tools ## unit, contract and fault tests of this FLAVOUR
+check: $(TESTS) $(B)/tests/sim/simulation_test tools ## unit, contract and fault tests of this FLAVOUR
 	$(Q)scripts/check $(B)
 check-system: all ## the real binary, end to end
 	$(Q)scripts/check-system
@@ -139,4 +145,4 @@ help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 
 .PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick bench-prune lint format compdb setup man install clean help
 .SECONDARY:
--include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d)
+-include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d) $(SIM:.o=.d)

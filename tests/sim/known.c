@@ -1,0 +1,200 @@
+#include "tests/sim/known.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/log.h"
+
+void known_fini(struct known *k)
+{
+	free(k->hash);
+	story_fini(&k->story);
+	*k = (struct known){ 0 };
+}
+
+static uint64_t mix(uint64_t h, const void *p, size_t len)
+{
+	const unsigned char *s = p;
+	uint64_t word;
+
+	for (; len >= sizeof(word); len -= sizeof(word), s += sizeof(word)) {
+		memcpy(&word, s, sizeof(word));
+		h = (h ^ word) * 0x9fb21c651e98df25u;
+		h ^= h >> 32;
+	}
+	for (; len > 0; len--)
+		h = (h ^ *s++) * 0x100000001b3u;
+	return h ^ h >> 29;
+}
+
+/* Never 0. */
+static uint64_t hash_of(const struct chunk *c)
+{
+	uint64_t head[4] = { (uint64_t)c->kind, c->attempt, (uint64_t)c->ts_ms,
+		c->content_len };
+	uint64_t h = mix(0x5eed, head, sizeof(head));
+
+	h = mix(h, c->content, c->content_len);
+	return mix(h, c->meta, c->meta_len) | 1;
+}
+
+static bool saw_chunk(struct known *k, const struct page *p,
+    const struct chunk *c, struct why *why)
+{
+	uint64_t hash = hash_of(c);
+	bool last = c->index + 1 == p->total && execution_ended(p->status);
+
+	while (c->index >= k->room) {
+		size_t room = k->room == 0 ? 64 : 2 * k->room;
+
+		k->hash = realloc(k->hash, room * sizeof(*k->hash));
+		ASSERT(k->hash != NULL);
+		memset(
+		    k->hash + k->room, 0, (room - k->room) * sizeof(*k->hash));
+		k->room = room;
+	}
+	if (k->hash[c->index] != 0 && k->hash[c->index] != hash) {
+		err_why(
+		    why, "chunk %" PRIu64 " is another than it was", c->index);
+		return false;
+	}
+	k->hash[c->index] = hash;
+	if ((c->kind == CHUNK_END) != last) {
+		err_why(why, "chunk %" PRIu64 " of %" PRIu64 ": %s", c->index,
+		    p->total, last ? "the last one is no end" : "a second end");
+		return false;
+	}
+	return true;
+}
+
+/* A number that the final metadata has, or -1. */
+static int64_t number_in(const struct buf *b, const char *name)
+{
+	const char *p =
+	    b->len == 0 ? NULL : memmem(b->data, b->len, name, strlen(name));
+
+	return p == NULL ? -1 : strtoll(p + strlen(name), NULL, 10);
+}
+
+/* Is it right that it has ended so? */
+static bool saw_end(struct known *k, const struct page *p, struct why *why)
+{
+	uint64_t hash = mix(1, p->metadata.data, p->metadata.len) | 1;
+
+	if (p->metadata.len == 0) {
+		err_why(why, "ended without metadata");
+		return false;
+	}
+	if (k->metadata != 0 && k->metadata != hash) {
+		err_why(why, "its final metadata has changed");
+		return false;
+	}
+	k->metadata = hash;
+	if (p->status != EXECUTION_COMPLETED)
+		return true;
+	if (k->taken < k->story.whole_at) {
+		err_why(why,
+		    "completed, but only %zu bytes of its answer were taken",
+		    k->taken);
+		return false;
+	}
+	/* What comes behind the end may not have been waited for. */
+	if (k->story.output_tokens >= 0 && k->taken == k->story.bytes.len &&
+	    number_in(&p->metadata, "\"output_tokens\":") !=
+		k->story.output_tokens) {
+		err_why(why, "the upstream counted %" PRId64 " tokens, not so",
+		    k->story.output_tokens);
+		return false;
+	}
+	return true;
+}
+
+static bool saw_head(
+    struct known *k, uint64_t from, const struct page *p, struct why *why)
+{
+	bool was_ended = execution_ended(k->status);
+
+	if (p->first != from) {
+		err_why(why, "asked from %" PRIu64 ", it begins at %" PRIu64,
+		    from, p->first);
+	} else if (p->n > 0 && page_next(p) > p->total) {
+		err_why(why,
+		    "%" PRIu64 " chunks, but the page goes to %" PRIu64,
+		    p->total, page_next(p));
+	} else if (p->n == 0 && from < p->total) {
+		err_why(why, "nothing from %" PRIu64 " on, of %" PRIu64, from,
+		    p->total);
+	} else if (p->total < k->total || (was_ended && p->total > k->total)) {
+		err_why(why, "%" PRIu64 " chunks, there were %" PRIu64,
+		    p->total, k->total);
+	} else if (p->status < k->status ||
+		   (was_ended && p->status != k->status)) {
+		err_why(why, "its status went from %s to %s",
+		    execution_status_name(k->status),
+		    execution_status_name(p->status));
+	} else {
+		return true;
+	}
+	return false;
+}
+
+bool known_saw(
+    struct known *k, uint64_t from, const struct page *p, struct why *why)
+{
+	struct page_cursor at = { 0 };
+	struct chunk c;
+
+	if (k->state == KNOWN_GONE || k->state == KNOWN_NEVER) {
+		err_why(why, "it is there, though it was %s",
+		    k->state == KNOWN_GONE ? "deleted" : "refused");
+		return false;
+	}
+	if (!saw_head(k, from, p, why))
+		return false;
+	while (page_each(p, &at, &c)) {
+		if (c.index != from++) {
+			err_why(why,
+			    "chunk %" PRIu64 " where %" PRIu64 " was to be",
+			    c.index, from - 1);
+			return false;
+		}
+		if (!saw_chunk(k, p, &c, why))
+			return false;
+	}
+	k->total = p->total;
+	k->status = p->status;
+	return !execution_ended(p->status) || saw_end(k, p, why);
+}
+
+bool known_heard(
+    struct known *k, const struct page *p, size_t *at, struct why *why)
+{
+	const struct buf *text = &k->story.text;
+	struct page_cursor cursor = { 0 };
+	struct chunk c;
+
+	while (page_each(p, &cursor, &c)) {
+		if (c.kind == CHUNK_RESET)
+			*at = 0;
+		if (c.content_len == 0)
+			continue;
+		if (c.content_len > text->len - *at ||
+		    memcmp(text->data + *at, c.content, c.content_len) != 0) {
+			err_why(why,
+			    "chunk %" PRIu64
+			    " is not what the upstream said at byte %zu",
+			    c.index, *at);
+			return false;
+		}
+		*at += c.content_len;
+	}
+	if (page_final(p) && p->status == EXECUTION_COMPLETED &&
+	    *at != text->len) {
+		err_why(why, "completed with %zu bytes of text, of %zu", *at,
+		    text->len);
+		return false;
+	}
+	return true;
+}
