@@ -111,7 +111,9 @@ enum err body_parse(
 	}
 	root = json_loadb(
 	    text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (!root && json_error_code(&why) == json_error_out_of_memory)
+	/* Without memory jansson often says nothing. */
+	if (!root && (why.text[0] == '\0' ||
+			 json_error_code(&why) == json_error_out_of_memory))
 		return body_nomem(p);
 	if (!root) {
 		/* What is near the fault may be a secret: only its place. */

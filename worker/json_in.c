@@ -62,6 +62,9 @@ static enum err load(const char *text, size_t len, json_t **ret)
 		*ret = v;
 		return OK;
 	}
+	/* Without memory jansson often says nothing. */
+	if (why.text[0] == '\0')
+		return ERR_NOMEM;
 	switch ((int)json_error_code(&why)) {
 	case json_error_out_of_memory: return ERR_NOMEM;
 	case json_error_stack_overflow: return ERR_LIMIT;
