@@ -143,7 +143,7 @@ static void disturb(struct world *w)
 	if (w->o.lie != NULL && w->o.lie->engine != NULL)
 		w->o.lie->engine(&w->lying);
 	w->engine = w->lying;
-	if (w->weather.scarce)
+	if (w->weather.scarce && !w->plenty)
 		world_be_scarce(&w->engine, &w->lying, &w->dice);
 	w->store->engine = &w->engine;
 	w->store->db->engine = &w->engine;
@@ -305,10 +305,11 @@ static void last_days(struct world *w)
 {
 	bool live = true;
 
+	w->plenty = true;
 	if (w->store != NULL)
 		w->engine = w->lying;
 	disk_mend();
-	w->full = w->weather.scarce = false;
+	w->full = false;
 	if (w->store == NULL)
 		world_boot(w);
 	if (!w->broken && store_failed(w->store, NULL) != OK) {

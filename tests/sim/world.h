@@ -83,6 +83,7 @@ struct world {
 	int64_t wall_ms, mono_ms;
 	uint32_t event, n_created;
 	uint32_t n_pending; /* writes that were not answered */
+	bool plenty;	    /* of memory, at last */
 	bool full;	    /* the disk is bounded */
 	bool dying;	    /* nobody hears any more what is answered */
 	bool stopping; /* the worker ends: whoever sleeps turns the world */
