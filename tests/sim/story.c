@@ -112,7 +112,8 @@ static void say_end(struct telling *t)
 
 	begin_delta(t);
 	end_delta(t, "\"stop\"");
-	s->whole_at = s->bytes.len;
+	/* The blank line behind the last event may be lost with the rest. */
+	s->whole_at = s->bytes.len - 2;
 	if (dice_is(&t->dice, 3, 4)) {
 		s->output_tokens = dice_throw(&t->dice, 100000);
 		buf_printf(&s->bytes,
