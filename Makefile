@@ -42,7 +42,8 @@ SERVER := $(B)/server.a $(WORKER)
 
 TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/*_test.c tests/contract/*_test.c tests/fault/*_test.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+PRELOADS := $(patsubst tests/tools/%_preload.c,$(B)/tests/%.so,$(wildcard tests/tools/*_preload.c))
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(filter-out %_preload.c,$(wildcard tests/tools/*.c)))
 BENCH := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 BENCHES := spool_bench prune_bench
 SIM := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
@@ -81,6 +82,9 @@ $(TESTS): $(B)/tests/%: tests/%.c
 $(TOOLS): $(B)/tests/%: tests/tools/%.c
 	@mkdir -p $(@D); echo "  TOOL $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.a,$^) $(LIBS)
+$(PRELOADS): $(B)/tests/%.so: tests/tools/%_preload.c
+	@mkdir -p $(@D); echo "  TOOL $<"
+	$(Q)$(CC) -std=c11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -o $@ $< -ldl
 $(FUZZERS): $(B)/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D); echo "  FUZZ $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter %.a,$^) $(LIBS)
@@ -101,7 +105,7 @@ $(B)/tests/sim/simulation_test: $(SIM) $(WORKER)
 
 build/tests/%: $(B)/tests/%
 	@mkdir -p $(@D); ln -sfn ../$(FLAVOUR)/tests/$* $@
-tools: $(TOOLS)
+tools: $(TOOLS) $(PRELOADS)
 
 demo: setup ## install what is missing, build, stream one answer, stop
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc 2>/dev/null || echo 2) all
@@ -110,8 +114,10 @@ test: setup ## install what is missing, build, run every test; ends with the cou
 	$(Q)scripts/test
 check: $(TESTS) $(B)/tests/sim/simulation_test tools ## unit, contract and fault tests of this FLAVOUR
 	$(Q)scripts/check $(B)
-check-system: all ## the real binary, end to end
+check-system: all tools ## the real binary, end to end
 	$(Q)scripts/check-system
+soak: all tools $(TESTS) ## hours of faults; PARTS="system/kill ..." for some of them
+	$(Q)scripts/soak $(PARTS)
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	$(Q)scripts/fuzz $(or $(FUZZ_SECONDS),60)
 fuzzers: $(FUZZERS)
@@ -147,6 +153,6 @@ clean: ## remove everything that was built
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tools demo test check check-system fuzz fuzzers bench bench-quick bench-prune lint format compdb setup man install clean help
+.PHONY: all tools demo test check check-system soak fuzz fuzzers bench bench-quick bench-prune lint format compdb setup man install clean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d) $(SIM:.o=.d)

@@ -3,8 +3,8 @@
  * Whatever a reader ever saw must be there afterwards, byte for byte; logs are
  * dense, what had ended has not changed, and the rest is reported.
  *
- * What readers saw is kept in memory that outlives them. SPOOL_KILLS says how
- * often (30); the seed is printed, and SPOOL_SEED repeats it.
+ * What readers saw is kept in memory that outlives them. KILLS says how
+ * often (30, 1000 under SOAK=1); the seed is printed, and SEED repeats it.
  */
 #include "tests/unit/store/support.h"
 
@@ -288,8 +288,9 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 
 static void kill_and_compare(const struct habits *habits)
 {
-	uint64_t kills = number_from("SPOOL_KILLS", 30);
-	uint64_t seed = number_from("SPOOL_SEED", (uint64_t)clock_wall_ms());
+	bool soak = number_from("SOAK", 0) == 1;
+	uint64_t kills = number_from("KILLS", soak ? 1000 : 30);
+	uint64_t seed = number_from("SEED", (uint64_t)clock_wall_ms());
 	size_t chunks = 0, done = 0;
 	struct record *record;
 	struct place place;

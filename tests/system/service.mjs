@@ -12,11 +12,16 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 export const binary = process.env.SPOOL_BINARY ?? path.join(root, "build/spool");
 export const ADMIN_KEY = "spool-system-test-admin-key-0123456789";
 const START_MS = 20_000;
 const ANSWER_MS = 70_000;
+
+// How much of something a test does: as the environment says, else `long` in
+// scripts/soak and `short` elsewhere.
+export const knob = (name, short, long) =>
+	Number(process.env[name] ?? (process.env.SOAK === "1" ? long : short));
 
 const children = new Set();
 const directories = new Set();
@@ -234,6 +239,39 @@ export class Service {
 		const answer = await this.ask(`/${name}`, { body: { data }, ...options });
 
 		return { ...answer, result: answer.json?.result, error: answer.json?.error };
+	}
+
+	// The callable protocol as a stream: onEvent() gets each event's JSON and says
+	// whether to go on. Fails when the stream breaks before its end.
+	events(name, data, onEvent) {
+		const payload = JSON.stringify({ data });
+
+		return new Promise((done, fail) => {
+			const request = http.request(`${this.url}/${name}`, { method: "POST", agent: this.agent,
+				headers: { Accept: "text/event-stream", "Content-Type": "application/json",
+					"Content-Length": Buffer.byteLength(payload),
+					...(this.key ? { Authorization: `Bearer ${this.key}` } : {}) } }, (answer) => {
+				let rest = "";
+
+				answer.setEncoding("utf8");
+				answer.on("data", (part) => {
+					const events = (rest + part).split("\n\n");
+
+					rest = events.pop();
+					for (const event of events)
+						if (event.startsWith("data: ") && !onEvent(JSON.parse(event.slice(6)))) {
+							request.destroy();
+							done();
+							return;
+						}
+				});
+				answer.on("error", fail);
+				answer.on("end", done);
+			});
+
+			request.on("error", fail);
+			request.end(payload);
+		});
 	}
 
 	// Start an execution; its id.
