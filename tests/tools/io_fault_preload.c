@@ -1,11 +1,13 @@
 /*
  * io_fault: LD_PRELOAD it, and the disk fails when it is told to.
  *
- *	FAULT_PATH	only calls on files count whose path has this in it
+ *	FAULT_PATH	only calls on files count whose path is this, or this
+ *			with -wal, -shm or -journal behind it
  *	FAULT_CALL	write, sync, truncate (which of them count), or any
  *	FAULT_AT	the first call that fails, from 1; 0: none does
  *	FAULT_TIMES	how many fail from there on; 0: all
- *	FAULT_ERRNO	with what (5 EIO, 28 ENOSPC)
+ *	FAULT_ERRNO	with what (5 EIO, 28 ENOSPC); 0: they only take long
+ *	FAULT_MS	how long these take
  *	FAULT_LOG	a file to count in: two uint64_t, calls and failures
  *
  * A write that runs out of space comes half to the disk first, as on a real one.
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum call { WRITE = 1, SYNC = 2, TRUNCATE = 4 };
@@ -34,6 +37,7 @@ static struct {
 	unsigned calls;
 	uint64_t at, times;
 	int error;
+	struct timespec lasts;
 	struct count *count;
 } order;
 
@@ -60,6 +64,8 @@ __attribute__((constructor)) static void read_order(void)
 	order.at = number("FAULT_AT", 0);
 	order.times = number("FAULT_TIMES", 1);
 	order.error = (int)number("FAULT_ERRNO", EIO);
+	order.lasts.tv_sec = (time_t)number("FAULT_MS", 0) / 1000;
+	order.lasts.tv_nsec = (long)number("FAULT_MS", 0) % 1000 * 1000000;
 	order.count = &own_count;
 	if (log == NULL || (fd = open(log, O_RDWR | O_CLOEXEC)) < 0)
 		return;
@@ -82,7 +88,11 @@ static bool is_ours(int fd)
 	if (n < 0)
 		return false;
 	path[n] = '\0';
-	return strstr(path, order.path) != NULL;
+	n = (ssize_t)strlen(order.path);
+	return strncmp(path, order.path, (size_t)n) == 0 &&
+	       (path[n] == '\0' || strcmp(path + n, "-wal") == 0 ||
+		   strcmp(path + n, "-shm") == 0 ||
+		   strcmp(path + n, "-journal") == 0);
 }
 
 /* Must this call fail? Then errno says with what. */
@@ -102,8 +112,9 @@ static bool fails(enum call call, int fd)
 		return false;
 	}
 	atomic_fetch_add(&order.count->failures, 1);
-	errno = order.error;
-	return true;
+	nanosleep(&order.lasts, NULL);
+	errno = order.error == 0 ? saved : order.error;
+	return order.error != 0;
 }
 
 /* The real one behind a name of ours. */
