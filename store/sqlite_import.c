@@ -34,17 +34,9 @@ enum err sqlite_import_segment(
     struct engine_db *db, int64_t row, const struct engine_segment *s)
 {
 	struct sqlite_db *d = inside(db);
-	int64_t id = row << SQLITE_INDEX_BITS | (int64_t)s->first;
+	enum err rc = sqlite_segment_fits(d, s);
 
-	if (s->first + s->n > SQLITE_INDEX_LIMIT ||
-	    s->raw_len > SQLITE_SEGMENT_MAX_BYTES) {
-		err_why(&db->why, "a segment is too large");
-		return ERR_LIMIT;
-	}
-	return sqlite_run(d, SQL_SEGMENT_PUT,
-	    SQL_WITH(SQL_INT(id), SQL_INT(s->n), SQL_INT(s->codec),
-		SQL_INT(s->raw_len), SQL_BLOB(s->payload, s->payload_len)),
-	    NULL);
+	return rc == OK ? sqlite_segment_row(d, row, s) : rc;
 }
 
 /* NULL for a hash that was never made. */

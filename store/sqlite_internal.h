@@ -215,6 +215,33 @@ MUST_CHECK enum err sqlite_live_some(struct sqlite_db *d, int64_t from,
     enum err (*on_damage)(void *arg, const char *what), void *arg,
     int64_t *ret_next);
 
+/* --- sqlite_sum.c --- */
+
+/*
+ * What a disk kept wrong must not become a chunk: behind each block and each
+ * segment's payload lies the sum of it, of its key and of its count of chunks.
+ */
+#define SQLITE_SUM_BYTES 4
+
+void sqlite_sum(int64_t key, int64_t n, const void *data, size_t len,
+    char ret[SQLITE_SUM_BYTES]);
+
+/*
+ * Do the last bytes of the *${len} at ${data} (maybe NULL) hold the sum of
+ * those before? Then *${len} is from now on without them.
+ */
+bool sqlite_sum_holds(int64_t key, int64_t n, const void *data, size_t *len);
+
+/* --- sqlite_write.c --- */
+
+/* ERR_LIMIT: no row has room for ${s}. */
+MUST_CHECK enum err sqlite_segment_fits(
+    struct sqlite_db *d, const struct engine_segment *s);
+
+/* A row of segments: ${s}, which fits, of the execution ${row}. */
+MUST_CHECK enum err sqlite_segment_row(
+    struct sqlite_db *d, int64_t row, const struct engine_segment *s);
+
 /* --- sqlite_page.c --- */
 
 /* The plain form of a zstd payload. Gives: *ret for free(). ERR_CORRUPT. */

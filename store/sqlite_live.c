@@ -14,7 +14,8 @@
  * A chunk in it, LEB128 unless said: execution, index, one byte (kind, and
  * whether the attempt is not the first, and whether there is metadata), attempt
  * if not the first, milliseconds since the chunk before (zigzag; since 0 for
- * the first), content's length, metadata's length if any, both texts.
+ * the first), content's length, metadata's length if any, both texts. The last
+ * four bytes are the block's sum.
  */
 #define BLOCK_BYTES 480
 #define BLOCK_CHUNKS 100
@@ -58,9 +59,15 @@ static const char *get_number(const char *p, const char *end, uint64_t *ret)
 enum err sqlite_live_flush(struct sqlite_db *d)
 {
 	enum err rc = buf_state(&d->block);
+	char sum[SQLITE_SUM_BYTES];
 
 	/* Half a chunk must not be stored. */
 	if (rc != OK || d->block_n == 0)
+		return rc;
+	sqlite_sum(d->block_seq, d->block_n, d->block.data, d->block.len, sum);
+	buf_add(&d->block, sum, sizeof(sum));
+	rc = buf_state(&d->block);
+	if (rc != OK)
 		return rc;
 	rc = sqlite_run(d, SQL_CHUNK_APPEND,
 	    SQL_WITH(SQL_INT(d->block_seq), SQL_INT(d->block_n),
@@ -183,10 +190,13 @@ static enum err on_block(void *arg, sqlite3_stmt *row)
 	struct sqlite_live_chunk at = { .seq = sqlite3_column_int64(row, 0) };
 	int64_t n = sqlite3_column_int64(row, 1), ms = 0;
 	const char *p = sqlite3_column_blob(row, 2);
-	const char *end = p + sqlite3_column_bytes(row, 2);
+	size_t len = (size_t)sqlite3_column_bytes(row, 2);
+	const char *end;
 
-	if (p == NULL || n < 1)
-		return sqlite_corrupt(w->d, "a block of live chunks is empty");
+	if (n < 1 || !sqlite_sum_holds(at.seq, n, p, &len))
+		return sqlite_corrupt(
+		    w->d, "a block of live chunks is not what was written");
+	end = p + len;
 	for (; n > 0; n--, at.seq++) {
 		enum err rc;
 

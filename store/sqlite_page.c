@@ -115,11 +115,14 @@ static enum err on_segment(void *arg, sqlite3_stmt *row)
 	char *raw = NULL;
 	enum err rc = OK;
 
+	if (!sqlite_sum_holds(
+		sqlite3_column_int64(row, 0), (int64_t)n, payload, &len))
+		return sqlite_corrupt(
+		    p->d, "a segment is not what was written");
 	/* Dense: it holds the index that is wanted next. */
 	if (first > page_next(&p->page) || first + n <= page_next(&p->page) ||
-	    payload == NULL || raw_len < 0 ||
-	    (uint64_t)raw_len > SQLITE_SEGMENT_MAX_BYTES || codec < 0 ||
-	    codec > 1 || (codec == 0 && (size_t)raw_len != len))
+	    raw_len < 0 || (uint64_t)raw_len > SQLITE_SEGMENT_MAX_BYTES ||
+	    codec < 0 || codec > 1 || (codec == 0 && (size_t)raw_len != len))
 		return sqlite_corrupt(p->d, "a segment is out of place");
 	if (codec == 1)
 		rc = sqlite_unzip(p->d, payload, len, (size_t)raw_len, &raw);

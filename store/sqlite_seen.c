@@ -92,7 +92,7 @@ static enum err on_segment(void *arg, sqlite3_stmt *row)
 	char *raw = NULL;
 	enum err rc = OK;
 
-	if (payload != NULL && raw_len >= 0 &&
+	if (sqlite_sum_holds(id, seg.n, payload, &len) && raw_len >= 0 &&
 	    (uint64_t)raw_len <= SQLITE_SEGMENT_MAX_BYTES) {
 		if (codec == 1)
 			rc = sqlite_unzip(

@@ -1,5 +1,6 @@
 #include "store/sqlite_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/base/log.h"
@@ -197,19 +198,45 @@ enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
 	return rc;
 }
 
+enum err sqlite_segment_row(
+    struct sqlite_db *d, int64_t row, const struct engine_segment *s)
+{
+	int64_t id = row << SQLITE_INDEX_BITS | (int64_t)s->first;
+	size_t len = s->payload_len;
+	char *summed = malloc(len + SQLITE_SUM_BYTES);
+	enum err rc;
+
+	if (summed == NULL)
+		return ERR_NOMEM;
+	memcpy(summed, s->payload, len);
+	sqlite_sum(id, s->n, summed, len, summed + len);
+	rc = sqlite_run(d, SQL_SEGMENT_PUT,
+	    SQL_WITH(SQL_INT(id), SQL_INT(s->n), SQL_INT(s->codec),
+		SQL_INT(s->raw_len), SQL_BLOB(summed, len + SQLITE_SUM_BYTES)),
+	    NULL);
+	free(summed);
+	return rc;
+}
+
+enum err sqlite_segment_fits(
+    struct sqlite_db *d, const struct engine_segment *s)
+{
+	if (s->first + s->n <= SQLITE_INDEX_LIMIT &&
+	    s->raw_len <= SQLITE_SEGMENT_MAX_BYTES)
+		return OK;
+	err_why(&d->base.why, "a segment is too large");
+	return ERR_LIMIT;
+}
+
 enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
     const struct engine_segment *s)
 {
 	struct sqlite_db *d = inside(db);
-	int64_t id = e->row << SQLITE_INDEX_BITS | (int64_t)s->first;
 	int changed = 0;
-	enum err rc;
+	enum err rc = sqlite_segment_fits(d, s);
 
-	if (s->first + s->n > SQLITE_INDEX_LIMIT ||
-	    s->raw_len > SQLITE_SEGMENT_MAX_BYTES) {
-		err_why(&db->why, "a segment is too large");
-		return ERR_LIMIT;
-	}
+	if (rc != OK)
+		return rc;
 	/* Dense by construction: it begins where the last one ended. */
 	rc = sqlite_run(d, SQL_EXECUTION_PACKED,
 	    SQL_WITH(SQL_INT(e->row), SQL_INT(s->first),
@@ -218,10 +245,5 @@ enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
 	    &changed);
 	rc = changed_one(d, rc, changed,
 	    "the segment does not begin where the last one ended");
-	if (rc != OK)
-		return rc;
-	return sqlite_run(d, SQL_SEGMENT_PUT,
-	    SQL_WITH(SQL_INT(id), SQL_INT(s->n), SQL_INT(s->codec),
-		SQL_INT(s->raw_len), SQL_BLOB(s->payload, s->payload_len)),
-	    NULL);
+	return rc == OK ? sqlite_segment_row(d, e->row, s) : rc;
 }

@@ -695,6 +695,71 @@ static void damaged_rows_are_corruption_not_a_crash(void **state)
 	sql(f, "DELETE FROM chunks; DELETE FROM executions");
 }
 
+/* Change each byte of ${column} in turn; a page must see each. */
+static void each_byte_matters(struct fixture *f, const struct execution *e,
+    const char *table, const char *column)
+{
+	char text[400];
+	int64_t n;
+
+	snprintf(text, sizeof(text), "CREATE TABLE kept AS SELECT %s FROM %s",
+	    column, table);
+	sql(f, text);
+	snprintf(text, sizeof(text), "SELECT length(%s) FROM kept", column);
+	n = number(handle(f), text);
+	assert_true(n > 100);
+	for (int64_t i = 1; i <= n; i++) {
+		snprintf(text, sizeof(text),
+		    "UPDATE %s SET %s = (SELECT CAST(substr(%s, 1, %d) || "
+		    "CASE substr(%s, %d, 1) WHEN x'21' THEN x'20' "
+		    "ELSE x'21' END || substr(%s, %d) AS BLOB) FROM kept)",
+		    table, column, column, (int)i - 1, column, (int)i, column,
+		    (int)i + 1);
+		sql(f, text);
+		if (page_of(f, e) != ERR_CORRUPT)
+			fail_msg("byte %d of a %s", (int)i, column);
+	}
+	snprintf(text, sizeof(text), "UPDATE %s SET %s = (SELECT %s FROM kept)",
+	    table, column, column);
+	sql(f, text);
+	assert_ok(page_of(f, e));
+	sql(f, "DROP TABLE kept");
+}
+
+static void a_wrong_byte_in_a_chunk_is_corruption(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_segment s = { .n = 5 };
+	struct execution e;
+	struct buf raw;
+
+	f->options.durability = STORE_NORMAL;
+	open_store(f);
+	e = stored(f, 8);
+	each_byte_matters(f, &e, "chunks", "block");
+
+	/* Plain: no frame of zstd with a sum of its own. */
+	buf_init(&raw, 1000);
+	for (uint64_t i = 0; i < s.n; i++) {
+		struct chunk c = { .index = i,
+			.attempt = 1,
+			.content = "thirty bytes of text in chunks",
+			.content_len = 30 };
+
+		chunk_pack(&raw, &c, 0);
+	}
+	s.payload = raw.data;
+	s.payload_len = s.raw_len = raw.len;
+	assert_ok(eng()->begin(f->w));
+	assert_ok(eng()->segment_put(f->w, &e, &s));
+	assert_ok(eng()->commit(f->w));
+	each_byte_matters(f, &e, "segments", "payload");
+	/* Whole, and another's. */
+	sql(f, "UPDATE segments SET n = 4");
+	assert_int_equal(page_of(f, &e), ERR_CORRUPT);
+	buf_fini(&raw);
+}
+
 static void a_page_of_noise_in_the_file_is_corruption(void **state)
 {
 	struct fixture *f = *state;
@@ -768,6 +833,7 @@ int main(void)
 		T(a_full_disk_fails_the_commit_and_nothing_else),
 		T(a_long_log_of_changes_is_given_back_at_rest),
 		T(damaged_rows_are_corruption_not_a_crash),
+		T(a_wrong_byte_in_a_chunk_is_corruption),
 		T(a_page_of_noise_in_the_file_is_corruption),
 		T(free_pages_are_given_back),
 	};
