@@ -115,8 +115,10 @@ test: setup ## install what is missing, build, run every test; ends with the cou
 check: $(TESTS) $(B)/tests/sim/simulation_test tools ## unit, contract and fault tests of this FLAVOUR
 	$(Q)scripts/check $(B)
 check-system: all tools ## the real binary, end to end
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan build/asan/spool
 	$(Q)scripts/check-system
 soak: all tools $(TESTS) ## hours of faults; PARTS="system/kill ..." for some of them
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan build/asan/spool
 	$(Q)scripts/soak $(PARTS)
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	$(Q)scripts/fuzz $(or $(FUZZ_SECONDS),60)

@@ -161,7 +161,7 @@ async function run({ scene, call, times, k }) {
 
 	service.child.process.kill("SIGTERM");
 	client.over = true;
-	const end = await within(5000, () => `an end\n${service.log}`, service.child.exited).catch((error) => {
+	const end = await within(2000, () => `an end\n${service.log}`, service.child.exited).catch((error) => {
 		// What ended has no room to be stored: the operator insists.
 		if (call !== "ENOSPC" || TIMES[times] === 1)
 			throw error;

@@ -57,10 +57,10 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // A program of ours and what it printed.
 class Child {
-	constructor(args, env) {
+	constructor(args, env, program = binary) {
 		this.output = "";
 		this.waiting = [];
-		this.process = spawn(binary, args, {
+		this.process = spawn(program, args, {
 			env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env },
 			stdio: ["ignore", "pipe", "pipe"],
 		});
@@ -163,7 +163,7 @@ export function ask(url, { method, headers = {}, body, agent, key, signal } = {}
 }
 
 export class Service {
-	// options: demo, upstream (its URL), model, args, env, dir, port, agent
+	// options: demo, upstream (its URL), model, args, env, dir, port, agent, program
 	static async start(options = {}) {
 		const service = new Service(options);
 
@@ -190,7 +190,7 @@ export class Service {
 			...(upstream ? { OPENAI_API_KEY: "upstream-key", OPENAI_BASE_URL: upstream,
 				OPENAI_MODEL: model ?? "sim" } : {}),
 			...env,
-		});
+		}, this.options.program);
 		this.url = await within(START_MS, () => `"listening on" from spool serve\n${this.child.output}`,
 			this.child.listening);
 		const health = await ask(`${this.url}/healthz`, { agent: this.agent });
