@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ScriptedUpstream } from "./scripted_upstream.mjs";
-import { Service, each } from "./service.mjs";
+import { Service, each, knob, pause } from "./service.mjs";
+import { Dice } from "./witness.mjs";
+
+// How often one key is sent across a kill: KEYS (5) and SEED come from the
+// environment.
+const KEYS = knob("KEYS", 5, 200);
 
 let upstream, service;
 
@@ -108,4 +113,34 @@ test("a creation whose answer was lost in a crash can be sent again", async () =
 	const all = await service.ask("/v1/executions?limit=1000");
 	const list = all.json.executions ?? all.json.data;
 	assert.equal(new Set(list.map((e) => e.execution_id)).size, list.length);
+});
+
+test(`one key sent ten times at once across a kill is one execution, ${KEYS} times`, async (t) => {
+	const dice = new Dice();
+	const made = await service.ask("/v1/keys", { body: { label: "burst", owner: "burst", scopes: ["run"] } });
+	const key = made.json.secret ?? made.json.key;
+	let answered = 0;
+
+	for (let i = 0; i < KEYS; i++) {
+		const burst = () => Array.from({ length: 10 }, () => create(`across-${i}`, `across ${i}`, { key }).catch(() => null));
+		const lost = burst();
+
+		await pause(dice.roll(40));
+		await service.kill9();
+		const before = (await Promise.all(lost)).filter(Boolean);
+		await service.restart();
+		const after = await Promise.all(burst());
+		const ids = new Set([...before, ...after].map((a) => {
+			assert.ok([200, 202].includes(a?.status), a?.text);
+			return a.json.execution_id;
+		}));
+
+		answered += before.length;
+		assert.equal(ids.size, 1, `key ${i}: ${[...ids]}`);
+		assert.ok(["completed", "failed"].includes((await service.finish([...ids][0], { key })).status));
+	}
+	// Nobody made another one in silence.
+	const all = await service.ask("/v1/executions?limit=1000", { key });
+	assert.equal(all.json.executions.length, KEYS);
+	t.diagnostic(`${KEYS} executions of ${KEYS} keys, ${answered} answers before the kills (SEED=${dice.seed})`);
 });

@@ -4,9 +4,13 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { after, before, test } from "node:test";
 import { ScriptedUpstream } from "./scripted_upstream.mjs";
-import { Service, Sim, ask, each, textOf } from "./service.mjs";
+import { Service, Sim, ask, each, knob, pause, textOf } from "./service.mjs";
+import { Dice, KINDS, Witness, isBroken } from "./witness.mjs";
 
+// TERMS (5) and SEED come from the environment.
+const TERMS = knob("TERMS", 5, 100);
 const STREAMS = 100;
+const DRAIN_MS = 300;
 const SLACK_MS = 5000;
 
 let sim;
@@ -81,6 +85,62 @@ test("every word the upstream had sent before the signal is stored", async () =>
 	await service.restart();
 	for (const id of ids)
 		assert.equal((await service.finish(id)).text, "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9 ");
+	await service.stop();
+	await upstream.stop();
+});
+
+// An upstream that says word after word to each of its clients until they hang up.
+async function talk(x) {
+	for (let k = 0; !x.response.destroyed; k++) {
+		await x.send(`w${k} `);
+		await pause(5 + k % 10);
+	}
+}
+
+test(`${TERMS} stops under ${STREAMS} streams lose no word that was sent, and leave no reader alone`, async (t) => {
+	const dice = new Dice();
+	const upstream = await ScriptedUpstream.start(talk);
+	const service = await Service.start({ upstream: upstream.url, args: ["--drain", `${DRAIN_MS}ms`] });
+	const witness = new Witness(service, { stays: true });
+	let words = 0, slowest = 0;
+
+	for (let round = 0; round < TERMS; round++) {
+		const ids = [];
+		let stopped = false;
+		const underFire = (work) => work.catch((error) => {
+			if (!stopped || !isBroken(error))
+				throw error;
+		});
+
+		upstream.exchanges.length = 0;
+		await each(STREAMS, 16, async (i) => { ids[i] = await service.execute(`${round}-${i}`); });
+		const reading = KINDS.map((kind, k) =>
+			underFire(witness.read(kind, ids.filter((_, i) => i % KINDS.length === k), () => stopped)));
+		await pause(50 + dice.roll(300));
+		// All that was sent by now is on its way, or here.
+		const sent = new Map(upstream.exchanges.map((x) => [x.prompt, x.sent]));
+		stopped = true;
+		const end = await service.stop();
+		assert.equal(end.code, 0, service.log.slice(-2000));
+		slowest = Math.max(slowest, end.ms);
+		assert.ok(end.ms < DRAIN_MS + SLACK_MS, `${end.ms} ms`);
+		await Promise.all(reading);
+		await service.restart();
+		const stored = await witness.settle(ids);
+		witness.compare(stored);
+		ids.forEach((id, i) => {
+			const s = stored.get(id);
+			const text = textOf(s.chunks.map((c) => JSON.parse(c)));
+			const had = sent.get(`${round}-${i}`) ?? "";
+
+			words += had.split(" ").length - 1;
+			assert.ok(text.startsWith(had), `sent: ${had}\nstored: ${text}`);
+		});
+		witness.seal(stored);
+	}
+	await witness.recheck();
+	t.diagnostic(`${witness.final.size} executions, ${TERMS} stops, ${words} words sent before them, none lost, ` +
+		`slowest stop ${Math.round(slowest)} ms with a drain of ${DRAIN_MS} (SEED=${dice.seed})`);
 	await service.stop();
 	await upstream.stop();
 });
