@@ -242,6 +242,16 @@ MUST_CHECK enum err sqlite_segment_fits(
 MUST_CHECK enum err sqlite_segment_row(
     struct sqlite_db *d, int64_t row, const struct engine_segment *s);
 
+/* --- sqlite_seen.c --- */
+
+/*
+ * A look in steps goes on behind the last row it saw. In a damaged tree that may
+ * lie before it, and the look would never end: ERR_CORRUPT when ${key} is less
+ * than *${least}, which becomes the next after ${key}.
+ */
+MUST_CHECK enum err sqlite_seen_next(
+    struct sqlite_db *d, int64_t *least, int64_t key);
+
 /* --- sqlite_page.c --- */
 
 /* The plain form of a zstd payload. Gives: *ret for free(). ERR_CORRUPT. */

@@ -233,11 +233,13 @@ static enum err on_some(void *arg, sqlite3_stmt *row)
 	struct some *s = arg;
 	int64_t seq = sqlite3_column_int64(row, 0);
 	size_t bytes = (size_t)sqlite3_column_bytes(row, 2);
-	enum err rc = on_block(&s->w, row);
+	enum err rc = sqlite_seen_next(s->w.d, &s->next, seq);
 
+	if (rc != OK)
+		return rc;
+	rc = on_block(&s->w, row);
 	if (rc == ERR_CORRUPT)
 		rc = s->on_damage(s->w.arg, s->w.d->base.why.text);
-	s->next = seq < INT64_MAX ? seq + 1 : seq;
 	if (rc == OK && bytes >= s->left)
 		rc = SQLITE_ENOUGH;
 	s->left -= bytes;

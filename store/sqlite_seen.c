@@ -8,7 +8,16 @@ struct seeing {
 	struct sqlite_db *d;
 	const struct engine_seen *to;
 	size_t left;
+	int64_t least; /* the next key is at least this */
 };
+
+enum err sqlite_seen_next(struct sqlite_db *d, int64_t *least, int64_t key)
+{
+	if (key < *least)
+		return sqlite_corrupt(d, "rows are not in the order of keys");
+	*least = key < INT64_MAX ? key + 1 : key;
+	return OK;
+}
 
 /* The columns of SQL_SEEN_EXECUTIONS. */
 enum {
@@ -59,16 +68,20 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 		    sqlite3_column_int64(row, C_PAYLOAD_DELETED_MS),
 	};
 
+	enum err rc = sqlite_seen_next(s->d, &s->least, e.row);
+
 	if (sqlite3_column_bytes(row, C_PUBLIC_ID) == sizeof(e.id.byte))
 		memcpy(e.id.byte, sqlite3_column_blob(row, C_PUBLIC_ID),
 		    sizeof(e.id.byte));
-	return s->to->on_execution(s->to->arg, &e);
+	return rc == OK ? s->to->on_execution(s->to->arg, &e) : rc;
 }
 
 enum err sqlite_seen_executions(struct engine_db *db, int64_t after,
     uint32_t limit, const struct engine_seen *to)
 {
-	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+	struct seeing s = { .d = (struct sqlite_db *)db,
+		.to = to,
+		.least = after < INT64_MAX ? after + 1 : after };
 
 	return sqlite_each(s.d, SQL_SEEN_EXECUTIONS,
 	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_execution, &s);
@@ -89,9 +102,11 @@ static enum err on_segment(void *arg, sqlite3_stmt *row)
 		.owned = sqlite3_column_int(row, 5) != 0,
 		.trashed = sqlite3_column_int(row, 6) != 0,
 	};
+	enum err rc = sqlite_seen_next(s->d, &s->least, id);
 	char *raw = NULL;
-	enum err rc = OK;
 
+	if (rc != OK)
+		return rc;
 	if (sqlite_sum_holds(id, seg.n, payload, &len) && raw_len >= 0 &&
 	    (uint64_t)raw_len <= SQLITE_SEGMENT_MAX_BYTES) {
 		if (codec == 1)
@@ -128,6 +143,7 @@ enum err sqlite_seen_segments(struct engine_db *db, int64_t row, uint64_t from,
 	if (row > INT64_MAX >> SQLITE_INDEX_BITS)
 		return OK;
 	low = (row << SQLITE_INDEX_BITS) + (int64_t)from;
+	s.least = low;
 	if (last < INT64_MAX >> SQLITE_INDEX_BITS)
 		high = ((last + 1) << SQLITE_INDEX_BITS) - 1;
 	return sqlite_each(s.d, SQL_SEEN_SEGMENTS,

@@ -760,6 +760,48 @@ static void a_wrong_byte_in_a_chunk_is_corruption(void **state)
 	buf_fini(&raw);
 }
 
+static enum err any_segment(void *arg, const struct engine_seen_segment *s)
+{
+	(void)arg;
+	(void)s;
+	return OK;
+}
+
+static void a_look_at_keys_out_of_order_ends(void **state)
+{
+	const struct engine_seen to = { .on_segment = any_segment };
+	/* The key of execution 1's segment at 20, as it lies in a cell. */
+	static const uint8_t key[] = { 0x88, 0x80, 0x80, 20 };
+	struct fixture *f = *state;
+	struct engine_segment s = {
+		.n = 1, .payload = "any", .payload_len = 3, .raw_len = 3
+	};
+	struct execution e;
+	char *data;
+	size_t len, n = 0;
+
+	open_store(f);
+	e = stored(f, 1);
+	assert_int_equal(e.row, 1);
+	assert_ok(eng()->begin(f->w));
+	for (s.first = 0; s.first < 40; s.first++)
+		assert_ok(eng()->segment_put(f->w, &e, &s));
+	assert_ok(eng()->commit(f->w));
+	close_store(f);
+	data = slurp(f->path, &len);
+	for (size_t i = 0; i + sizeof(key) < len; i++)
+		if (memcmp(data + i, key, sizeof(key)) == 0) {
+			data[i + 3] = 2;
+			n++;
+		}
+	assert_int_equal(n, 1);
+	write_file(f->path, data, len);
+	free(data);
+	open_store(f);
+	assert_int_equal(
+	    eng()->seen_segments(f->w, 1, 0, 1, 1 << 20, &to), ERR_CORRUPT);
+}
+
 static void a_page_of_noise_in_the_file_is_corruption(void **state)
 {
 	struct fixture *f = *state;
@@ -834,6 +876,7 @@ int main(void)
 		T(a_long_log_of_changes_is_given_back_at_rest),
 		T(damaged_rows_are_corruption_not_a_crash),
 		T(a_wrong_byte_in_a_chunk_is_corruption),
+		T(a_look_at_keys_out_of_order_ends),
 		T(a_page_of_noise_in_the_file_is_corruption),
 		T(free_pages_are_given_back),
 	};
