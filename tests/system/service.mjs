@@ -150,8 +150,13 @@ export function ask(url, { method, headers = {}, body, agent, key, signal } = {}
 					const text = bytes.toString("utf8");
 					let json;
 
-					if (/\bjson$/.test((answer.headers["content-type"] ?? "").split(";")[0]))
-						json = JSON.parse(text);
+					try {
+						if (/\bjson$/.test((answer.headers["content-type"] ?? "").split(";")[0]))
+							json = JSON.parse(text);
+					} catch (error) {
+						fail(error);
+						return;
+					}
 					done({ status: answer.statusCode, headers: answer.headers,
 						text, bytes, json, reused: request.reusedSocket });
 				});

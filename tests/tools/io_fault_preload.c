@@ -8,6 +8,7 @@
  *	FAULT_TIMES	how many fail from there on; 0: all
  *	FAULT_ERRNO	with what (5 EIO, 28 ENOSPC); 0: they only take long
  *	FAULT_MS	how long these take
+ *	FAULT_FSTYPE	what statfs() says that file systems are
  *	FAULT_LOG	a file to count in: two uint64_t, calls and failures
  *
  * A write that runs out of space comes half to the disk first, as on a real one.
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -169,6 +171,19 @@ int fdatasync(int fd)
 	if (real == NULL)
 		real = REAL(fdatasync);
 	return fails(SYNC, fd) ? -1 : real(fd);
+}
+
+int statfs(const char *path, struct statfs *ret)
+{
+	static __typeof__(&statfs) real;
+	int rc;
+
+	if (real == NULL)
+		real = REAL(statfs);
+	rc = real(path, ret);
+	if (rc == 0 && getenv("FAULT_FSTYPE") != NULL)
+		ret->f_type = (__fsword_t)number("FAULT_FSTYPE", 0);
+	return rc;
 }
 
 int ftruncate64(int fd, off64_t size)
