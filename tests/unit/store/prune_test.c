@@ -419,7 +419,7 @@ static void make_holding(struct store *store)
 	holding = *sound;
 	holding.trash_drop = drop_or_hold;
 	holding.execution_delete = delete_or_hold;
-	store->engine = &holding;
+	swap_engine(store, &holding);
 }
 
 static void trash_that_was_left_is_dropped_after_a_restart(void **state)
