@@ -117,7 +117,7 @@ check: $(TESTS) $(B)/tests/sim/simulation_test tools ## unit, contract and fault
 check-system: all tools ## the real binary, end to end
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan build/asan/spool
 	$(Q)scripts/check-system
-soak: all tools $(TESTS) ## hours of faults; PARTS="system/kill ..." for some of them
+soak: all tools $(TESTS) $(B)/tests/sim/simulation_test ## hours of faults; PARTS="system/kill ..." for some of them
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan build/asan/spool
 	$(Q)scripts/soak $(PARTS)
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
