@@ -350,7 +350,8 @@ void http_conn_start(struct http_loop *loop, int fd, const struct sockaddr *sa)
 	parse_http_init(&c->x.parse, opt->max_uri_bytes, opt->max_header_bytes);
 	(void)evtimer_assign(&c->timer, loop->base, on_timer, c);
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_READ_AHEAD);
+	/* No watermark for reading: libevent breaks when it has no memory for it. */
+	bufferevent_set_max_single_read(c->bev, HTTP_READ_ONCE);
 	bufferevent_setwatermark(c->bev, EV_WRITE, HTTP_WRITE_AHEAD - 1, 0);
 	bufferevent_set_max_single_write(c->bev, MAX_SINGLE_WRITE);
 	c->due_ms = loop->now_ms + opt->idle_ms;

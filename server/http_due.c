@@ -15,7 +15,7 @@ static const struct parse_http_refusal too_slow = { 408, "request_timeout",
 bool http_due_blind(const struct http_conn *c)
 {
 	return c->state != HTTP_CONN_LINGER &&
-	       http_conn_ahead(c) >= HTTP_READ_AHEAD;
+	       http_conn_ahead(c) >= HTTP_READ_AHEAD - HTTP_READ_ONCE;
 }
 
 /* When the timer must fire next. */

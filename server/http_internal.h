@@ -26,8 +26,9 @@
 #include "server/http_gate.h"
 #include "server/parse_http.h"
 
-/* What is read ahead of an open exchange; what waits in a socket. */
+/* What is read ahead of an open exchange, and at once; what waits in a socket. */
 #define HTTP_READ_AHEAD (64 << 10)
+#define HTTP_READ_ONCE (16 << 10)
 #define HTTP_WRITE_AHEAD (64 << 10)
 /* Headers that a handler adds to one reply. */
 #define HTTP_MAX_REPLY_HEAD (16 << 10)

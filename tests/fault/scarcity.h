@@ -1,6 +1,6 @@
 /*
  * scarcity: allocations that fail when they are told to: ours, through the
- * linker's --wrap, and those of SQLite, jansson and curl, through their hooks.
+ * linker's --wrap, and those of libraries, through their hooks.
  *
  * Used by: malloc_test.c, which the Makefile links with the wraps.
  * Thread: any; counted together.
@@ -28,6 +28,7 @@ enum {
 	SCARCITY_SQLITE = 2,
 	SCARCITY_JANSSON = 4,
 	SCARCITY_CURL = 8,
+	SCARCITY_EVENT = 16,
 };
 
 static struct {
