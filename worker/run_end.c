@@ -58,8 +58,8 @@ void run_complete(struct run *r, enum finish_reason reason, struct text native)
 		.retry_after_ms = -1 };
 }
 
-static void fail(struct run *r, const char *code, bool retryable, bool final,
-    const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static void fail(struct run *r,
+    const char *code, bool retryable, bool final, const char *fmt, va_list ap)
 {
 	char text[RUN_MAX_MESSAGE_BYTES];
 
