@@ -277,6 +277,26 @@ enum err call_text(struct call *call, const char *name, char *dst, size_t room)
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
+enum err call_bool(struct call *call, const char *name, bool *ret)
+{
+	char text[8];
+	enum err e = query_text(call, name, text, sizeof(text));
+	bool yes;
+
+	if (e == ERR_NOT_FOUND)
+		return OK;
+	if (e != OK)
+		return ERR_INPUT;
+	yes = !strcmp(text, "true") || !strcmp(text, "1");
+	if (!yes && strcmp(text, "false") && strcmp(text, "0")) {
+		call_refuse(call, PROBLEM_INVALID_ARGUMENT, name,
+		    "%s must be true or false", name);
+		return ERR_INPUT;
+	}
+	*ret = yes;
+	return OK;
+}
+
 enum err call_time(struct call *call, const char *name, int64_t *ret_ms)
 {
 	char text[48];

@@ -94,6 +94,9 @@ MUST_CHECK enum err call_number(struct call *call, const char *const *names,
 MUST_CHECK enum err call_text(
     struct call *call, const char *name, char *dst, size_t room);
 
+/* Yes or no; ${ret} untouched when absent. Fails: ERR_INPUT, answered already. */
+MUST_CHECK enum err call_bool(struct call *call, const char *name, bool *ret);
+
 /* A time: RFC 3339 or ms since 1970. Fails: ERR_INPUT, answered already. */
 MUST_CHECK enum err call_time(
     struct call *call, const char *name, int64_t *ret_ms);

@@ -144,9 +144,9 @@ static void look_done(struct read_job *job, struct call *call)
 void front_ops_check(struct call *call)
 {
 	struct looking *state = call_state(call, sizeof(*state), looking_drop);
-	char quick[8] = "";
+	bool quick = false;
 
-	if (call_text(call, "quick", quick, sizeof(quick)) != OK)
+	if (call_bool(call, "quick", &quick) != OK)
 		return;
 	if (state)
 		state->look = calloc(1, sizeof(*state->look));
@@ -155,7 +155,7 @@ void front_ops_check(struct call *call)
 		return;
 	}
 	buf_init(&state->look->out, OUT_MAX_BYTES);
-	state->look->quick = !strcmp(quick, "true") || !strcmp(quick, "1");
+	state->look->quick = quick;
 	http_reply_header(call->x, "Cache-Control", "no-store");
 	look_on(call);
 }

@@ -217,13 +217,12 @@ static size_t count_lines(const char *text, size_t len)
 /* Fails: answered already. */
 static enum err read_query(struct call *call, struct import_job *j)
 {
-	char dry_run[8] = "", owners[OWNERS_BYTES] = "";
+	char owners[OWNERS_BYTES] = "";
 	struct why why;
 
-	if (call_text(call, "dry_run", dry_run, sizeof(dry_run)) != OK ||
+	if (call_bool(call, "dry_run", &j->dry_run) != OK ||
 	    call_text(call, "owner", owners, sizeof(owners)) != OK)
 		return ERR_INPUT;
-	j->dry_run = !strcmp(dry_run, "true") || !strcmp(dry_run, "1");
 	j->maps = owners[0] != '\0';
 	if (!j->maps || import_owners_parse(owners, &j->owners, &why) == OK)
 		return OK;

@@ -259,6 +259,8 @@ test("the route takes lines of admins, as many as it says, and a long one", asyn
 		assert.equal(one.json.lines[0].execution_id, JSON.parse(lines[0]).execution_id);
 		assert.deepEqual(one.json.lines.map((l) => [l.line, l.result]), [[1, "imported"], [3, "refused"]]);
 		assert.equal((await service.ask(`${route}?dry=1`, { body: lines[0], headers })).status, 400);
+		assert.equal((await service.ask(`${route}?dry_run=yes`, { body: lines[2], headers })).json.field, "dry_run");
+		assert.equal((await service.ask(`${route}?dry_run=true`, { body: lines[2], headers })).json.imported, 1);
 		assert.equal((await service.ask(`${route}?owner=a=`, { body: lines[0], headers })).json.field, "owner");
 		assert.equal((await service.ask(route, { body: "{}\n".repeat(1001), headers })).status, 400);
 		assert.equal((await service.ask(route, { body: lines[0],

@@ -116,6 +116,8 @@ test("check: what is not there, not ours or not allowed is said with its exit co
 	assert.equal((await check(service, [], { SPOOL_KEY: "wrong-key-wrong-key-wrong" })).code, 4);
 	assert.equal((await check(service, [], { SPOOL_URL: "http://127.0.0.1:1" })).code, 6);
 	assert.equal((await service.ask("/v1/check", { key: "none" })).status, 401);
+	assert.equal((await service.ask("/v1/check?quick=maybe")).json.field, "quick");
+	assert.equal((await service.ask("/v1/check?quik=true")).status, 400);
 	await service.stop();
 });
 
