@@ -44,6 +44,7 @@ enum member {
 	M_TEXT,
 	M_CHUNK_ATTEMPTS,
 	M_PAYLOAD_DELETED,
+	M_PAYLOAD_DELETED_AT,
 	M_DELETED,
 	N_MEMBERS,
 };
@@ -73,6 +74,7 @@ static const struct {
 	[M_TEXT] = { "text", false },
 	[M_CHUNK_ATTEMPTS] = { "chunk_attempts", false },
 	[M_PAYLOAD_DELETED] = { "payload_deleted", false },
+	[M_PAYLOAD_DELETED_AT] = { "payload_deleted_at", false },
 	[M_DELETED] = { "deleted", false },
 };
 
@@ -138,7 +140,7 @@ static enum err look_at_all(struct reading *r)
 	if (given(r, M_DELETED))
 		return REFUSE(r, "it was deleted while it was exported: its "
 				 "line is not whole");
-	if (given(r, M_PAYLOAD_DELETED))
+	if (given(r, M_PAYLOAD_DELETED) || given(r, M_PAYLOAD_DELETED_AT))
 		return REFUSE(r, "its chunks were deleted: only whole "
 				 "executions are imported");
 	for (int k = 0; k < N_MEMBERS; k++)

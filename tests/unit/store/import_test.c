@@ -183,6 +183,10 @@ static void what_is_wrong_is_refused_and_said(void **state)
 		{ "\"chunk_attempts\"",
 		    "\"payload_deleted\":true,\"chunk_attempts\"",
 		    "its chunks were deleted" },
+		{ "\"request\":{",
+		    "\"payload_deleted_at\":\"2026-01-02T03:04:05.678Z\","
+		    "\"request\":{",
+		    "its chunks were deleted" },
 		{ "Hello", "He\xffllo", "UTF-8" },
 		{ "Hello", "He\nllo", "control character" },
 		{ "\"chunks\":[", "\"chunks\":{\"a\":1},\"chunky\":[",
