@@ -44,8 +44,8 @@ static const struct option_spec options[] = {
 	    .kind = OPTION_STRING,
 	    .arg = "FILE",
 	    .group = "Removing",
-	    .help = "write them to FILE as spool export does, then remove "
-		    "exactly those" },
+	    .help = "write them to FILE, a new one, as spool export does, "
+		    "then remove exactly those; by a running server" },
 	{ .name = "db",
 	    .letter = 'd',
 	    .kind = OPTION_STRING,
@@ -116,6 +116,7 @@ static enum err read_owner(
 static enum err choose(
     const struct option_set *o, struct retention_rule *rule, struct why *why)
 {
+	const char *to = option_text(o, "export-first");
 	enum err err;
 
 	*rule = (struct retention_rule){
@@ -139,6 +140,11 @@ static enum err choose(
 		err_why(why,
 		    "nothing was chosen: say which (--older-than, --status, "
 		    "--keep-last, …), or --all");
+		err = ERR_INPUT;
+	}
+	if (!err && to && !strcmp(to, "-")) {
+		err_why(why, "--export-first wants a file: what goes into a "
+			     "pipe is not on disk");
 		err = ERR_INPUT;
 	}
 	return err;
@@ -273,8 +279,9 @@ static enum err export_and_remove(
 	err = prune_export_make(p, path, &interrupted, &x, why);
 	if (err)
 		return err;
-	fprintf(stderr, "%lld executions are in %s\n",
-	    (long long)prune_export_lines(x), path);
+	fprintf(stderr, "%lld execution%s in %s\n",
+	    (long long)prune_export_lines(x),
+	    prune_export_lines(x) == 1 ? " is" : "s are", path);
 	err = remove_exported(x, p, sum, why);
 	prune_export_free(x);
 	return err;
@@ -376,9 +383,10 @@ static const struct command command = {
 	    "nobody who reads or runs notices; the file gets smaller a little "
 	    "later. Removed ids say 410 Gone for a while.\n\n"
 	    "While a server has the store, the server does it (ask with an "
-	    "admin key); else the store is locked meanwhile. Ctrl-C stops "
-	    "between two batches. With --export-first all of it is in FILE, "
-	    "and on disk, before the first goes. A server with --retain-age, "
+	    "admin key); else the store is locked meanwhile, and the next "
+	    "server finishes the clearing up. Ctrl-C stops between two "
+	    "batches. With --export-first, which needs a server, all of it is "
+	    "in FILE, and on disk, before the first goes. A server with --retain-age, "
 	    "--retain-bytes or [retain NAME] sections does this by itself.",
 	.examples =
 	    "spool prune --older-than 90d --dry-run\n"

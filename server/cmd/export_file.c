@@ -293,8 +293,9 @@ static enum err open_path(struct export_file *f, const struct export_options *o,
 	enum err err;
 
 	if (!o->force && access(f->path, F_OK) == 0) {
-		err_why(
-		    why, "%s is there already: --force replaces it", f->path);
+		err_why(why, "%s is there already%s", f->path,
+		    o->never_force ? "; give another name"
+				   : ": --force replaces it");
 		return ERR_CONFLICT;
 	}
 	err = open_part(f, why);

@@ -36,8 +36,9 @@ struct export_at {
 struct export_options {
 	const char *path; /* NULL: stdout */
 	bool gzip;
-	bool force; /* FILE may be there: it is replaced at the end */
-	bool fresh; /* forget what an earlier try has left */
+	bool force;	  /* FILE may be there: it is replaced at the end */
+	bool never_force; /* the caller's command has no --force to speak of */
+	bool fresh;	  /* forget what an earlier try has left */
 	/* How the executions were chosen, as typed: a later try must agree. */
 	const char *typed;
 	/* And as it was asked, times counted from the first try's start. */

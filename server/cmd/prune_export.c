@@ -102,9 +102,11 @@ static enum err fill(struct prune_export *x, struct pruner *p, struct why *why)
 
 static enum err begin(struct prune_export *x, const char *path, struct why *why)
 {
-	const struct export_options eo = {
-		.path = path, .fresh = true, .typed = "prune", .query = ""
-	};
+	const struct export_options eo = { .path = path,
+		.never_force = true,
+		.fresh = true,
+		.typed = "prune",
+		.query = "" };
 
 	return export_file_open(&eo, &x->at, &x->file, why);
 }

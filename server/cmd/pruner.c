@@ -276,6 +276,19 @@ enum err pruner_open(
 	if (!p)
 		return ERR_NOMEM;
 	p->rule = *o->rule;
+	/* Never another store than the one that was named. */
+	if (o->there && db_said) {
+		err = open_here(db, p, why);
+		if (!err) {
+			err_why(why,
+			    "--export-first asks a server, and no server has "
+			    "%s: start one",
+			    db);
+			err = ERR_STOPPED;
+		}
+		if (err != ERR_BUSY)
+			goto out;
+	}
 	if (!o->there && (db_said || !url_said)) {
 		err = open_here(db, p, why);
 		if ((err == ERR_BUSY || (err == ERR_NOT_FOUND && !db_said)) &&

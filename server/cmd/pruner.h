@@ -35,7 +35,10 @@ struct pruner_sum {
 	int64_t oldest_ms, newest_ms; /* creation; 0: not known */
 };
 
-/* Fails: as store_open() and client_open(). */
+/*
+ * Fails: as store_open() and client_open(); ERR_STOPPED: ${there}, and no
+ * server has the --db that was named.
+ */
 MUST_CHECK enum err pruner_open(
     const struct pruner_options *o, struct pruner **ret, struct why *why);
 /* NULL is nothing. */

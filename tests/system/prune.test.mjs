@@ -342,7 +342,19 @@ test("--export-first has all in the file before it removes exactly that", async 
 	assert.deepEqual(await listed("export"), ids.slice(3));
 	const again = await spool(["prune", "--owner", "export", "--export-first", file, "--yes"], { env });
 	assert.equal(again.code, 5, again.err);
+	assert.doesNotMatch(again.err, /--force/, "prune has no such option");
 	assert.deepEqual(await listed("export"), ids.slice(3), "a file that is there is not replaced");
+	const other = path.join(tempDir(), "other.db");
+	assert.equal((await spool(["import", file, "--db", other], { env })).code, 0);
+	const elsewhere = await spool(["prune", "--owner", "export", "--db", other, "--yes",
+		"--export-first", `${file}2`], { env });
+	assert.notEqual(elsewhere.code, 0);
+	assert.match(elsewhere.err, /--export-first .* no server has .*other\.db/);
+	assert.ok(!existsSync(`${file}2`));
+	assert.deepEqual(await listed("export"), ids.slice(3), "the store that was named is not the server's");
+	const stdout = await spool(["prune", "--owner", "export", "--yes", "--export-first", "-"], { env });
+	assert.equal(stdout.code, 2, stdout.err);
+	assert.deepEqual(await listed("export"), ids.slice(3), "what a pipe took is not on disk");
 	const nowhere = await spool(["prune", "--owner", "export", "--export-first", "/nowhere/x", "--yes"], { env });
 	assert.notEqual(nowhere.code, 0);
 	assert.deepEqual(await listed("export"), ids.slice(3), "without a file nothing goes");
