@@ -64,10 +64,14 @@ static const struct command command = {
 	.usage = "[options]",
 	.about =
 	    "Removals of executions (prune, rm, retention), keys that were "
-	    "made, replaced and revoked, backups. The actor is a key's id and "
-	    "label, \"retention\", \"local\" without keys, or \"offline\" for "
-	    "what was done while no server ran. An operation of many batches "
-	    "is one row. The newest 100,000 are kept.",
+	    "made, replaced and revoked, imports, backups. The actor is a key's "
+	    "id and label, \"retention\", \"local\" without keys, \"serve\" "
+	    "for the first key, or \"offline\" for what was done while no "
+	    "server ran; a backup changes nothing then and is not told. An "
+	    "operation of many batches is one row. The newest 100,000 are "
+	    "kept.\n\n"
+	    "In a pipe the columns are parted by tabs: number, time, actor, "
+	    "action, subject, executions, bytes, detail.",
 	.examples = "spool audit\n"
 		    "spool audit --limit 0 --json | jq 'select(.action == "
 		    "\"prune\")'\n",

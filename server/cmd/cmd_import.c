@@ -10,10 +10,13 @@
 #include "server/cmd/cmd.h"
 #include "server/cmd/import_file.h"
 #include "server/cmd/output.h"
+#include "store/audit.h"
 #include "store/base/clock.h"
+#include "store/base/id.h"
 #include "store/importer.h"
 #include "store/store.h"
 #include "store/store_look.h"
+#include "store/writer_wait.h"
 
 /* A request to a server ends with the line that passes one of these. */
 #define BATCH_LINES 500
@@ -317,6 +320,28 @@ static enum err take_files(struct importing *x, char **files, struct why *why)
 	return err ? err : last;
 }
 
+/* In the store's audit. That it cannot be told takes nothing from the import. */
+static void tell_audit(struct importing *x)
+{
+	struct audit audit = {
+		.operation = id_new(), .actor = "offline", .action = "import"
+	};
+	struct writer_waiting w = { .write = { .kind = WRITE_AUDIT,
+					.audit = &audit } };
+	enum err err;
+
+	if (!x->store || x->dry_run || x->counts[IMPORTER_IMPORTED] == 0)
+		return;
+	snprintf(audit.detail, sizeof(audit.detail),
+	    "{\"imported\":%" PRIu64 ",\"existed\":%" PRIu64
+	    ",\"refused\":%" PRIu64 "}",
+	    x->counts[IMPORTER_IMPORTED], x->counts[IMPORTER_EXISTED],
+	    x->counts[IMPORTER_REFUSED]);
+	err = writer_wait(x->store, &w);
+	if (err)
+		cmd_say("the import is not in the audit: %s", err_name(err));
+}
+
 /* --- where --- */
 
 static enum err open_here(struct importing *x, const char *db, struct why *why)
@@ -408,6 +433,7 @@ static enum cmd_exit run(struct cmd *c)
 	sigaction(SIGINT, &action, NULL);
 	err = take_files(x, c->operands, &why);
 	importer_close(x->importer);
+	tell_audit(x);
 	tell_end(x);
 	refused = x->counts[IMPORTER_REFUSED] > 0;
 out:
