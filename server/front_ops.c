@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/call.h"
 #include "server/front.h"
@@ -186,6 +187,7 @@ static void status_run(struct read_job *job, struct query *q)
 	(void)q;
 	jsonout_object(b);
 	jsonout_member(b, "version", SPOOL_VERSION);
+	jsonout_member_int(b, "pid", (int64_t)getpid());
 	jsonout_member_int(b, "uptime_ms", clock_mono_ms() - s->started_ms);
 	jsonout_key(b, "draining");
 	jsonout_bool(b, atomic_load(&s->draining));

@@ -4,6 +4,7 @@
 
 #include "server/cmd/client.h"
 #include "server/cmd/cmd.h"
+#include "server/cmd/holder.h"
 #include "server/cmd/output.h"
 #include "store/backup.h"
 
@@ -44,6 +45,8 @@ static enum err ask(
 	text[len] = '\0';
 	call.body = text;
 	err = client_open(c->options, &client, why);
+	if (!err)
+		err = holder_check(client, c->options, why);
 	if (!err)
 		err = client_call(client, &call, ret, why);
 	client_close(client);

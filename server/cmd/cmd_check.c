@@ -5,6 +5,7 @@
 
 #include "server/cmd/client.h"
 #include "server/cmd/cmd.h"
+#include "server/cmd/holder.h"
 #include "server/cmd/output.h"
 #include "server/write_check.h"
 #include "store/check.h"
@@ -172,6 +173,8 @@ static enum err check_there(struct cmd *c, struct checking *k, struct why *why)
 	enum err err;
 
 	err = client_open(c->options, &client, why);
+	if (!err)
+		err = holder_check(client, c->options, why);
 	if (!err)
 		err = client_call(client, &call, &none, why);
 	if (err == ERR_CANCELLED || (!err && k->nonsense)) {

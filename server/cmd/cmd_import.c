@@ -8,6 +8,7 @@
 
 #include "server/cmd/client.h"
 #include "server/cmd/cmd.h"
+#include "server/cmd/holder.h"
 #include "server/cmd/import_file.h"
 #include "server/cmd/output.h"
 #include "store/audit.h"
@@ -395,7 +396,8 @@ static enum err open_store(
 	if (!output_json())
 		fprintf(stderr, "%s: asking %s\n", why->text,
 		    option_text(o, "url"));
-	return open_there(x, o, why);
+	err = open_there(x, o, why);
+	return err ? err : holder_check(x->client, o, why);
 }
 
 static char interrupted[] =

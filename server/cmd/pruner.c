@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/cmd/client.h"
+#include "server/cmd/holder.h"
 #include "server/cmd/output.h"
 #include "server/when.h"
 #include "store/base/clock.h"
@@ -301,6 +302,8 @@ enum err pruner_open(
 	if (err == ERR_BUSY || err == ERR_NOT_FOUND) {
 		why->text[0] = '\0';
 		err = client_open(o->options, &p->client, why);
+		if (!err)
+			err = holder_check(p->client, o->options, why);
 	}
 	if (!err) {
 		*ret = p;

@@ -404,6 +404,11 @@ test("without a server spool prune works on the store itself", async () => {
 	const busy = await spool(["prune", "--all", "--dry-run", "--json", "--db", own.db], { env: envOf(own) });
 	assert.equal(busy.code, 0, busy.err);
 	assert.equal(JSON.parse(busy.out).executions, 3, "the server has it: the server is asked");
+	for (const args of [["prune", "--all", "--yes"], ["import", "-"], ["check"], ["backup", "b.db"]]) {
+		const wrong = await spool([...args, "--db", own.db], { env, input: "" });
+		assert.equal(wrong.code, 5, wrong.err);
+		assert.match(wrong.err, /has another store: pid \d+ has .*; give that server's --url/);
+	}
 	await own.kill9();
 	const dry = await spool(["prune", "--keep-last", "1", "--dry-run", "--json", "--db", own.db]);
 	assert.equal(dry.code, 0, dry.err);
