@@ -90,4 +90,10 @@ struct store_room {
 };
 void store_room(struct store *store, struct store_room *ret);
 
+/*
+ * The reserve on a disk of ${disk_bytes}: ${chosen} (store_options), or by the
+ * size of the disk where that is 0.
+ */
+uint64_t store_reserve(uint64_t chosen, uint64_t disk_bytes);
+
 #endif

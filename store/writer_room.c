@@ -29,12 +29,12 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t reserve(const struct store *store, uint64_t disk)
+uint64_t store_reserve(uint64_t chosen, uint64_t disk_bytes)
 {
-	if (store->options.reserve_bytes != 0)
-		return store->options.reserve_bytes;
-	return least(
-	    least(RESERVE_BYTES + disk / 20, RESERVE_MAX_BYTES), disk / 4);
+	if (chosen != 0)
+		return chosen;
+	return least(least(RESERVE_BYTES + disk_bytes / 20, RESERVE_MAX_BYTES),
+	    disk_bytes / 4);
 }
 
 /* Set room aside where that does not take it from what is new. */
@@ -61,7 +61,7 @@ void writer_room_look(struct writer *w)
 	w->look_ms = clock_mono_ms() + LOOK_MS;
 	left = atomic_load(&store->free_bytes);
 	disk = atomic_load(&store->disk_bytes);
-	want = reserve(store, disk);
+	want = store_reserve(store->options.reserve_bytes, disk);
 	atomic_store(&store->reserve_bytes, want);
 	/* Nothing waits any more: whether there is room the next will see. */
 	if (w->full != ERR_FULL)

@@ -105,7 +105,8 @@ static enum cmd_exit run(struct cmd *c)
 			: "no file; flags, environment, defaults");
 	look_at_libraries(&d);
 	doctor_store(&d, option_text(c->options, "db"),
-	    err ? true : config.require_keys);
+	    err ? true : config.require_keys,
+	    err ? 0 : config.disk_reserve_bytes);
 	if (!err)
 		look_at_upstreams(&d, &config);
 	config_fini(&config);

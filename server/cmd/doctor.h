@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "store/base/err.h"
 
@@ -22,7 +23,11 @@ struct doctor {
 void doctor_say(struct doctor *d, enum doctor_state state, const char *what,
     const char *mend, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-/* doctor_store.c: the store at ${db} and the disk below it. */
-void doctor_store(struct doctor *d, const char *db, bool require_keys);
+/*
+ * doctor_store.c: the store at ${db} and the disk below it, of which
+ * ${reserve_bytes} stay free; 0: by its size.
+ */
+void doctor_store(struct doctor *d, const char *db, bool require_keys,
+    uint64_t reserve_bytes);
 
 #endif

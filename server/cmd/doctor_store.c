@@ -8,12 +8,11 @@
 #include <unistd.h>
 
 #include "store/base/clock.h"
+#include "store/store.h"
 #include "store/store_look.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define WAL_LIMIT (64 * MIB)
-/* Below this nothing new should begin: a full disk cannot even delete. */
-#define RESERVE (2 * WAL_LIMIT)
 #define LEAST_ROOM (16 * MIB)
 #define CLOCK_SLACK_MS 60000
 
@@ -62,7 +61,7 @@ static void look_at_files(struct doctor *d, const char *path)
 		    "the store's files are its owner's alone");
 }
 
-static void look_at_disk(struct doctor *d, const char *path)
+static void look_at_disk(struct doctor *d, const char *path, uint64_t chosen)
 {
 	const char *slash = strrchr(path, '/');
 	uint64_t left, reserve;
@@ -78,7 +77,7 @@ static void look_at_disk(struct doctor *d, const char *path)
 		return;
 	}
 	left = (uint64_t)fs.f_bavail * fs.f_frsize;
-	reserve = RESERVE + (uint64_t)fs.f_blocks * fs.f_frsize / 20;
+	reserve = store_reserve(chosen, (uint64_t)fs.f_blocks * fs.f_frsize);
 	doctor_say(d,
 	    left < LEAST_ROOM ? DOCTOR_FAIL
 	    : left < reserve  ? DOCTOR_WARN
@@ -166,7 +165,8 @@ static void look_inside(
 		    "none opens the store");
 }
 
-void doctor_store(struct doctor *d, const char *db, bool require_keys)
+void doctor_store(
+    struct doctor *d, const char *db, bool require_keys, uint64_t reserve_bytes)
 {
 	static struct store_look look; /* large */
 	struct why why = { "" };
@@ -177,7 +177,7 @@ void doctor_store(struct doctor *d, const char *db, bool require_keys)
 		return;
 	}
 	look_at_place(d, &look);
-	look_at_disk(d, look.path);
+	look_at_disk(d, look.path, reserve_bytes);
 	if (!look.there) {
 		doctor_say(d, DOCTOR_OK, "store", NULL,
 		    "%s is not there yet; the first start makes it", look.path);

@@ -140,6 +140,16 @@ test("doctor: a healthy place is all ok, alone and while a server runs", async (
 		assert.match(lines(output).find((l) => l.check === "lock").detail, want);
 		for (const check of ["configuration", "file modes", "database library", "upstream openai"])
 			assert.equal(stateOf(output, check), "ok", output);
+		const disk = (l) => lines(l).find((line) => line.check === "disk").detail;
+		const own = await doctor(service, ["--disk-reserve", "5MiB"], env);
+
+		assert.match(disk(own.output), / 5 MiB are the reserve$/);
+		if (service.child.process.exitCode === null) {
+			const { reserve_bytes } = (await service.ask("/v1/status")).json.disk;
+
+			assert.ok(disk((await doctor(service, [], env)).output)
+				.endsWith(` ${Math.floor(reserve_bytes / 2 ** 20)} MiB are the reserve`), "as the server's");
+		}
 		if (service.child.process.exitCode === null)
 			await service.stop();
 	}
