@@ -6,19 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "store/base/mailbox.h"
 #include "store/query.h"
+#include "store/store.h"
 #include "store/writer_wait.h"
 
-/* Between two looks at the disk, and between two passes for its sake. */
-#define DISK_LOOK_MS 10000
+/* Between two looks at the room, and between two passes for its sake. */
+#define DISK_LOOK_MS 1000
 #define DISK_PASS_MS 60000
-/* Little is left: so much and a twentieth of it all (the log needs room). */
-#define DISK_LOW_BYTES ((uint64_t)128 << 20)
+/* Before anything new is refused: this many quarters of the reserve are left. */
+#define DISK_QUARTERS 5
 /* A rest is as long as the batch before it took, within these. */
 #define REST_MIN_MS 1
 #define REST_MAX_MS 1000
@@ -181,13 +181,14 @@ out:
 
 static bool disk_is_low(const struct retain *r)
 {
-	struct statvfs s;
-	uint64_t left;
+	struct store_room room;
 
-	if (r->o.n_rules == 0 || statvfs(r->o.db, &s) != 0)
+	if (r->o.n_rules == 0)
 		return false;
-	left = (uint64_t)s.f_bavail * s.f_frsize;
-	return left < DISK_LOW_BYTES + (uint64_t)s.f_blocks * s.f_frsize / 20;
+	store_room(r->o.store, &room);
+	return room.low ||
+	       (room.disk_bytes != 0 &&
+		   room.free_bytes < room.reserve_bytes / 4 * DISK_QUARTERS);
 }
 
 /* Sleep until the next pass. Gives its reason; NULL: the end. */
@@ -195,15 +196,17 @@ static const char *sleep_until_next(struct retain *r)
 {
 	int64_t ended_ms = clock_mono_ms();
 	int64_t until_ms = ended_ms + r->o.every_ms;
+	int64_t disk_ms = r->o.disk_ms > 0 ? r->o.disk_ms : DISK_PASS_MS;
+	int64_t look_ms = disk_ms < DISK_LOOK_MS ? disk_ms : DISK_LOOK_MS;
 
 	for (;;) {
 		int64_t now_ms = clock_mono_ms(), left = until_ms - now_ms;
 
 		if (left <= 0)
 			return "time";
-		if (now_ms - ended_ms >= DISK_PASS_MS && disk_is_low(r))
+		if (now_ms - ended_ms >= disk_ms && disk_is_low(r))
 			return "disk";
-		if (!rest(r, left < DISK_LOOK_MS ? left : DISK_LOOK_MS))
+		if (!rest(r, left < look_ms ? left : look_ms))
 			return NULL;
 	}
 }

@@ -25,7 +25,7 @@ struct retain_options {
 	size_t n_rules;			    /* may be 0 */
 	int64_t every_ms;
 	int64_t tombstones_ms; /* how long removals are remembered */
-	const char *db;	       /* a path on the disk that may get full; lent */
+	int64_t disk_ms; /* between passes while the disk is low; 0: 60 s */
 };
 
 /* The first pass begins at once. Fails: ERR_NOMEM, ERR_INPUT. */

@@ -150,7 +150,6 @@ static enum err start_retain(struct serving *s, struct why *why)
 {
 	struct retention_rule rules[CONFIG_MAX_RETAINS + 1];
 	const struct config *c = &s->config;
-	const char *db = c->db;
 	struct retain_options o = {
 		.store = s->store,
 		.rules = rules,
@@ -159,9 +158,6 @@ static enum err start_retain(struct serving *s, struct why *why)
 		.tombstones_ms = c->retain_tombstones_ms,
 	};
 
-	if (strncmp(db, "sqlite:", 7) == 0)
-		db += strncmp(db + 7, "//", 2) == 0 ? 9 : 7;
-	o.db = db;
 	return retain_start(&o, &s->retain, why);
 }
 
