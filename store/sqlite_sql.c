@@ -146,7 +146,8 @@ static const struct sqlite_sql_text texts[] = {
 				 "WHERE id = ?1 AND status >= 2 "
 				 "AND payload_deleted_ms = 0",
 	    .write = true, .hot = true },
-	[SQL_TOMBSTONE_PUT] = { "INSERT INTO tombstones "
+	/* A broken store may say already that it is gone: let it be mended. */
+	[SQL_TOMBSTONE_PUT] = { "INSERT OR REPLACE INTO tombstones "
 				"(public_id, owner, deleted_ms) "
 				"SELECT public_id, owner, ?2 "
 				"FROM executions WHERE id = ?1",

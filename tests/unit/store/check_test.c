@@ -381,6 +381,36 @@ static void what_belongs_to_nobody_is_found(void **state)
 	assert_int_equal(v.n, 0);
 }
 
+/* As the finding says: delete it again. */
+static void what_is_there_and_deleted_can_be_deleted_again(void **state)
+{
+	struct world *w = *state;
+	struct verdict v;
+	struct job job;
+
+	edit(w, "INSERT INTO tombstones SELECT public_id, owner, 7 FROM "
+		"executions WHERE status >= 2");
+	check_alone(w->place.url, &v);
+	assert_true(v.n > 0);
+	place_open(&w->place);
+	for (size_t i = 0; i < v.n; i++) {
+		bool prune = i % 2 == 0;
+
+		job_init(&job, prune ? WRITE_PRUNE : WRITE_DELETE);
+		if (prune) {
+			job.write.u.prune.ids = &v.f[i].id;
+			job.write.u.prune.n = 1;
+		} else {
+			job.write.u.remove.id = v.f[i].id;
+		}
+		assert_int_equal(job_run(&job, w->place.store), OK);
+		job_fini(&job);
+	}
+	place_close(&w->place);
+	check_alone(w->place.url, &v);
+	assert_int_equal(v.n, 0);
+}
+
 static void what_is_there_and_deleted_is_found(void **state)
 {
 	struct world *w = *state;
@@ -622,6 +652,7 @@ int main(void)
 		T(what_deleting_leaves_is_counted_and_no_finding),
 		T(what_belongs_to_nobody_is_found),
 		T(what_is_there_and_deleted_is_found),
+		T(what_is_there_and_deleted_can_be_deleted_again),
 		T(noise_in_the_file_is_found),
 		T(it_takes_the_lock_and_makes_nothing),
 		T(tables_of_another_time_are_refused),
