@@ -268,7 +268,9 @@ enum err writer_clean_turn(struct writer *w, struct write **ret_done)
 	else
 		rc = shrink_turn(w);
 	rc = writer_verdict(rc);
-	if (writer_may_retry(rc)) {
+	if (rc == ERR_FULL && writer_room_give_to_clean(w)) {
+		rc = OK; /* the next turn finds room */
+	} else if (writer_may_retry(rc)) {
 		if (pruning)
 			done = writer_clean_stop(w, rc, &w->store->db->why);
 		writer_clean_rest(w, PUT_OFF_MS);

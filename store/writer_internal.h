@@ -191,6 +191,9 @@ void writer_room_in(struct writer *w);
 /* Give what was set aside to what waits, if its time has come or ${now}. */
 bool writer_room_give(struct writer *w, bool now);
 
+/* Give it to a deletion that found no room: that is how others get some. */
+bool writer_room_give_to_clean(struct writer *w);
+
 /* --- deleting (writer_clean.c) --- */
 
 /* Take ${x} in, a WRITE_PRUNE. Gives it back when there is nothing to do. */

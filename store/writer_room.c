@@ -103,12 +103,11 @@ void writer_room_in(struct writer *w)
 	atomic_store(&w->store->full_ms, 0);
 }
 
-bool writer_room_give(struct writer *w, bool now)
+static bool give(struct writer *w)
 {
 	struct store *store = w->store;
 
-	if (w->aside == 0 || w->full != ERR_FULL ||
-	    (!now && writer_full_ms(store) < GIVE_MS))
+	if (w->aside == 0)
 		return false;
 	log_warn("writer", "room set aside is given", "bytes=%llu",
 	    (unsigned long long)w->aside);
@@ -118,4 +117,17 @@ bool writer_room_give(struct writer *w, bool now)
 		log_warn("writer", "it could not be given", "why=%s",
 		    store->db->why.text);
 	return true;
+}
+
+bool writer_room_give(struct writer *w, bool now)
+{
+	if (w->full != ERR_FULL || (!now && writer_full_ms(w->store) < GIVE_MS))
+		return false;
+	return give(w);
+}
+
+bool writer_room_give_to_clean(struct writer *w)
+{
+	/* Batches that wait for room come first. */
+	return w->full == OK && give(w);
 }

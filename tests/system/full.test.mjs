@@ -217,3 +217,31 @@ test("a start on a full disk settles what a crash left", options, async () => {
 	assert.equal(answer.text, "one ");
 	await service.stop();
 });
+
+test("a full disk can be cleaned: what is set aside is for that, too", options, async () => {
+	const dir = disk();
+	const service = await Service.start({ dir, demo: true });
+	const ids = [];
+
+	for (let i = 0; i < 100; i++)
+		ids.push(await service.execute({ prompt: `${i}`, model: "sim?rate=0&tokens=3" }));
+	for (const id of ids)
+		await service.finish(id);
+	// A short -wal: what a prune writes needs room of its own.
+	await service.stop();
+	fs.rmSync(`${service.db}-reserve`, { force: true });
+	await service.restart();
+	await within(10_000, "room set aside", (async () => {
+		while (!fs.existsSync(`${service.db}-reserve`))
+			await pause(20);
+	})());
+	fill(dir, 0);
+	assert.equal(fs.statfsSync(dir).bavail, 0);
+	const pruned = await service.ask("/v1/prune", { body: { ids } });
+	assert.equal(pruned.status, 200, pruned.text);
+	assert.equal(pruned.json.executions, 100);
+	assert.equal((await service.ask(`/v1/executions/${ids[0]}`)).status, 410);
+	free(dir);
+	await within(10_000, "readyz 200", until(service, 200));
+	await service.stop();
+});
