@@ -30,6 +30,8 @@
 /* With mail waiting, pack or clean only after this many commits. */
 #define COMMITS_A_PACK 8
 #define COMMITS_A_CLEAN 8
+/* … and after this many it is its turn, whatever else there is to put off. */
+#define COMMITS_TO_STARVE 64
 /* … and rest this many times as long as that took. */
 #define CLEAN_RESTS 3
 
@@ -274,25 +276,40 @@ static int wait_ms(const struct writer *w)
 	return (int)left;
 }
 
+/* Nothing but other work has kept it from its turn for long. */
+static bool starved(const struct writer *w)
+{
+	return w->since_clean >= COMMITS_TO_STARVE;
+}
+
+static bool clean_is_due(const struct writer *w, bool mail)
+{
+	int64_t left = writer_clean_wait_ms(w);
+
+	if (left < 0 || starved(w))
+		return left >= 0;
+	return left == 0 && (!mail || w->since_clean >= COMMITS_A_CLEAN);
+}
+
 /* What may be put off while others write: copying back, or deleting. */
 static enum err clean_or_tidy(struct writer *w, bool mail, bool rested)
 {
-	bool alone = w->since_clean == 0;
+	bool tidies = w->untidy_bytes > WRITER_TIDY_BYTES ||
+		      (rested && w->untidy_bytes > 0);
+	bool alone = w->since_clean == 0, cleans;
 	int64_t from = clock_mono_ns();
 	struct write *done = NULL;
-	enum err rc;
+	enum err rc = OK;
 
-	if (w->untidy_bytes > WRITER_TIDY_BYTES ||
-	    (rested && w->untidy_bytes > 0))
+	if (tidies)
 		rc = tidy(w);
-	else if ((mail && w->since_clean < COMMITS_A_CLEAN) ||
-		 writer_clean_wait_ms(w) != 0)
-		return OK;
-	else
+	/* Large commits leave enough to tidy each time. */
+	cleans = rc == OK && (!tidies || starved(w)) && clean_is_due(w, mail);
+	if (cleans)
 		rc = writer_clean_turn(w, &done);
 	if (done != NULL)
 		answer(w, done);
-	if (!alone)
+	if (!alone && (tidies || cleans))
 		writer_clean_rest(
 		    w, CLEAN_RESTS * (clock_mono_ns() - from) / 1000000);
 	return rc;

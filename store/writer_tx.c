@@ -138,7 +138,8 @@ static enum err apply_delete(
 		err_why(&x->why, "it has not ended; cancel it first");
 		return OK;
 	}
-	*gone = (struct audit_counts){ 1, b.chunks, b.bytes };
+	*gone = (struct audit_counts){ 1,
+		b.payload_deleted_ms == 0 ? b.chunks : 0, b.bytes };
 	return engine->execution_delete(w->store->db, b.row, clock_wall_ms());
 }
 

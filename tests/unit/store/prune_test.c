@@ -325,6 +325,99 @@ static void what_was_done_has_a_row_and_what_failed_has_none(void **state)
 	assert_string_equal(e.what.action, "backup");
 }
 
+/* What is gone already is not counted a second time, by whatever way. */
+static void rows_that_are_gone_are_counted_once(void **state)
+{
+	struct place *p = *state;
+	struct id id[2] = { filled(p->store, "ada", 9, true),
+		filled(p->store, "ada", 9, true) };
+	struct audit a = { .operation = id_new(), .action = "delete" };
+	struct audit_entry e;
+	struct job job;
+	uint32_t n = 0;
+
+	prune(p->store, id, 2, true);
+	job_init(&job, WRITE_DELETE);
+	job.write.audit = &a;
+	job.write.u.remove.id = id[0];
+	assert_int_equal(job_run(&job, p->store), OK);
+	job_fini(&job);
+	e = newest(p, &n);
+	assert_int_equal(e.gone.executions, 1);
+	assert_int_equal(e.gone.chunks, 0);
+	prune_init(&job, &id[1], 1, "");
+	assert_int_equal(job_run(&job, p->store), OK);
+	assert_int_equal(job.write.u.prune.gone.chunks, 0);
+	job_fini(&job);
+}
+
+/* --- beside writes that never end --- */
+
+#define FED_MOST 200
+#define FED_CHUNKS 24
+#define FED_BYTES 65536
+
+struct feed {
+	struct job job; /* first */
+	struct store *store;
+	struct job *until;
+	int left;
+};
+
+static bool is_done(struct job *job)
+{
+	bool done;
+
+	pthread_mutex_lock(&job->lock);
+	done = job->done;
+	pthread_mutex_unlock(&job->lock);
+	return done;
+}
+
+/* The same again, so that there is always mail; and more than a tidy's worth. */
+static void feed_on(struct write *w)
+{
+	struct feed *f = (struct feed *)(void *)w;
+
+	if (!is_done(f->until) && --f->left > 0)
+		assert_int_equal(writer_post(f->store, w), OK);
+	else
+		job_done(w);
+}
+
+static void a_prune_has_its_turn_beside_large_commits_without_end(void **state)
+{
+	struct place *p = *state;
+	struct id old[2] = { filled(p->store, "ada", 3, true),
+		filled(p->store, "ada", 3, true) };
+	struct id busy = create(p->store, "ada");
+	static char text[FED_BYTES];
+	struct feed feed[2];
+	struct job job;
+
+	until_clean(p->store);
+	memset(text, 'x', sizeof(text));
+	prune_init(&job, old, 2, "");
+	for (int i = 0; i < 2; i++) {
+		feed[i] = (struct feed){
+			.store = p->store, .until = &job, .left = FED_MOST
+		};
+		job_init(&feed[i].job, WRITE_BATCH);
+		feed[i].job.write.on_done = feed_on;
+		for (int k = 0; k < FED_CHUNKS; k++)
+			add_text(&feed[i].job.write.u.batch, &busy, text,
+			    sizeof(text));
+		assert_int_equal(writer_post(p->store, &feed[i].job.write), OK);
+	}
+	assert_int_equal(job_run(&job, p->store), OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(job_wait(&feed[i].job), OK);
+		assert_true(feed[i].left > 0);
+		job_fini(&feed[i].job);
+	}
+	job_fini(&job);
+}
+
 /* --- what is large goes in the background, to the end --- */
 
 static void a_huge_one_leaves_nothing_and_the_file_shrinks(void **state)
@@ -677,6 +770,8 @@ int main(void)
 		T(too_many_at_once_are_refused),
 		T(tombstones_are_forgotten_by_age),
 		T(what_was_done_has_a_row_and_what_failed_has_none),
+		T(rows_that_are_gone_are_counted_once),
+		T(a_prune_has_its_turn_beside_large_commits_without_end),
 		T(a_huge_one_leaves_nothing_and_the_file_shrinks),
 		T(dead_live_rows_go_without_waiting_for_more),
 		T(trash_that_was_left_is_dropped_after_a_restart),
