@@ -167,6 +167,7 @@ enum err writer_import_turn(struct writer *w, bool mail, struct write **ret)
 {
 	const struct engine *engine;
 	bool done = false, begun = false;
+	struct why why = { "" };
 	struct write *x;
 	enum err rc;
 
@@ -174,6 +175,12 @@ enum err writer_import_turn(struct writer *w, bool mail, struct write **ret)
 	    (mail && ++w->since_import < COMMITS_A_TURN))
 		return OK;
 	w->since_import = 0;
+	/* It is new, however far it has come: what runs needs the room. */
+	if (!w->import_unclean && atomic_load(&w->store->low)) {
+		err_why(&why, "little of the disk is free");
+		*ret = writer_import_stop(w, ERR_FULL, &why);
+		return OK;
+	}
 	engine = w->store->engine;
 	rc = engine->begin(w->store->db);
 	begun = rc == OK;

@@ -372,6 +372,49 @@ static void what_a_crash_left_is_dropped_after_the_next_start(void **state)
 	free(line);
 }
 
+/* The real engine, but the disk is low from the first segment on. */
+static struct store *lowered;
+static struct engine lowering;
+static const struct engine *sound;
+
+static enum err segment_and_low(
+    struct engine_db *db, int64_t row, const struct engine_segment *s)
+{
+	atomic_store(&lowered->low, true);
+	return sound->import_segment(db, row, s);
+}
+
+static void a_large_one_leaves_a_low_disk_alone(void **state)
+{
+	char *line = large_line(1, 2000, 1000);
+	struct why why = { "" };
+	struct importer *m;
+	struct fates f;
+	struct place p;
+
+	(void)state;
+	place_init(&p);
+	place_open(&p);
+	lowered = p.store;
+	sound = p.store->engine;
+	lowering = *sound;
+	lowering.import_segment = segment_and_low;
+	swap_engine(p.store, &lowering);
+	m = open_importer(&p, &f, false);
+	assert_int_equal(importer_line(m, 1, line, strlen(line), &why), OK);
+	assert_int_equal(importer_finish(m, &why), ERR_FULL);
+	assert_true(why.text[0] != '\0');
+	importer_close(m);
+	assert_int_equal(f.n, 0);
+	/* Later it is as if it had never been tried. */
+	swap_engine(p.store, sound);
+	atomic_store(&p.store->low, false);
+	assert_int_equal(import_one(&p, line, &why), IMPORTER_IMPORTED);
+	expect_sound(&p, 1, 2001);
+	place_fini(&p);
+	free(line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +425,7 @@ int main(void)
 		cmocka_unit_test(fates_come_in_the_order_of_the_lines),
 		cmocka_unit_test(a_dry_run_stores_nothing),
 		cmocka_unit_test(a_large_one_is_whole),
+		cmocka_unit_test(a_large_one_leaves_a_low_disk_alone),
 		cmocka_unit_test(what_a_refused_large_one_left_is_dropped),
 		cmocka_unit_test(
 		    what_a_crash_left_is_dropped_after_the_next_start),
