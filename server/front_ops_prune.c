@@ -162,7 +162,7 @@ static enum err pretend_id(struct pruning *p, struct query *q)
 		p->live++;
 	} else if (rc == OK) {
 		p->executions++;
-		p->chunks += e.next_index;
+		p->chunks += e.payload_deleted_ms == 0 ? e.next_index : 0;
 		p->bytes += e.bytes;
 		if (p->oldest_ms == 0 || e.created_ms < p->oldest_ms)
 			p->oldest_ms = e.created_ms;

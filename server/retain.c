@@ -37,7 +37,7 @@ struct retain {
 struct pass {
 	const char *reason;
 	uint64_t executions, payloads, chunks, bytes, tombstones;
-	struct audit audit;
+	struct audit whole, payload; /* what the audit says of each */
 	struct retention_batch batch;
 	struct writer_waiting w;
 };
@@ -67,7 +67,8 @@ static enum err prune(struct retain *r, struct pass *p, const struct id *ids,
 
 	if (n == 0)
 		return OK;
-	p->w.write = (struct write){ .kind = WRITE_PRUNE, .audit = &p->audit };
+	p->w.write = (struct write){ .kind = WRITE_PRUNE,
+		.audit = payload_only ? &p->payload : &p->whole };
 	p->w.write.u.prune.ids = ids;
 	p->w.write.u.prune.n = n;
 	p->w.write.u.prune.payload_only = payload_only;
@@ -146,6 +147,16 @@ static void count(struct retain *r, const struct pass *p)
 	pthread_mutex_unlock(&r->lock);
 }
 
+static void describe(const struct retain *r, struct audit *a,
+    const char *action, const char *reason)
+{
+	a->operation = id_new();
+	snprintf(a->actor, sizeof(a->actor), "retention");
+	snprintf(a->action, sizeof(a->action), "%s", action);
+	snprintf(a->detail, sizeof(a->detail),
+	    "{\"rules\":%zu,\"reason\":\"%s\"}", r->o.n_rules, reason);
+}
+
 static void pass(struct retain *r, struct query *q, const char *reason)
 {
 	struct pass *p = calloc(1, sizeof(*p));
@@ -155,11 +166,8 @@ static void pass(struct retain *r, struct query *q, const char *reason)
 	if (!p)
 		goto out;
 	p->reason = reason;
-	p->audit.operation = id_new();
-	snprintf(p->audit.actor, sizeof(p->audit.actor), "retention");
-	snprintf(p->audit.action, sizeof(p->audit.action), "prune");
-	snprintf(p->audit.detail, sizeof(p->audit.detail),
-	    "{\"rules\":%zu,\"reason\":\"%s\"}", r->o.n_rules, reason);
+	describe(r, &p->whole, "prune", reason);
+	describe(r, &p->payload, "prune.payload", reason);
 	rc = by_rules(r, p, q);
 	if (rc == OK)
 		rc = forget(r, p);

@@ -360,7 +360,7 @@ static void take(
 		b->whole[b->n_whole++] = e->id;
 	else
 		b->payload[b->n_payload++] = e->id;
-	b->chunks += e->chunks;
+	b->chunks += e->payload_deleted_ms == 0 ? e->chunks : 0;
 	b->bytes += e->bytes;
 	b->oldest_ms = earlier(b->oldest_ms, e->created_ms);
 	if (e->created_ms > b->newest_ms)

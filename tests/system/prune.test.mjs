@@ -177,7 +177,12 @@ test("payload only: the record stays, its chunks say 410", async () => {
 	assert.equal(line.text, "");
 	assert.equal(line.deleted, undefined);
 	assert.equal(line.total_chunks, 4);
-	assert.equal((await prune({ ids: [id] })).json.executions, 1, "the rest of it can go, too");
+	// Its chunks are gone: nobody says that they go again.
+	for (const chosen of [{ ids: [id] }, { owner: "payload" }])
+		assert.equal((await prune({ ...chosen, dry_run: true })).json.chunks, 0);
+	const rest = (await prune({ ids: [id] })).json;
+	assert.equal(rest.executions, 1, "the rest of it can go, too");
+	assert.equal(rest.chunks, 0);
 	assert.equal((await service.ask(`/v1/executions/${id}`)).json.payload_only, false);
 });
 
@@ -487,6 +492,10 @@ age = 1ms
 	await until("the cancelled one gone", async () => (await listed("eve", own)).length === 0);
 	assert.deepEqual(await listed("ada", own), [ada[2]]);
 	assert.deepEqual(await listed("bob", own), bob);
+	const gone = (action) => audit(own).then((rows) => rows.filter((r) => r.action === action)
+		.reduce((n, r) => n + r.executions, 0));
+	assert.equal(await gone("prune.payload"), 2, "not the same as a prune");
+	assert.equal(await gone("prune"), 3);
 	assert.equal((await own.ask(`/v1/executions/${ada[2]}/chunks`)).status, 200);
 	await own.stop();
 });
