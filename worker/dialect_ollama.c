@@ -54,6 +54,9 @@ static void frame(struct answer *a, void *state, const json_t *v, bool whole)
 	answer_text(a, EVENT_TEXT, json_in_member(message, "content"));
 	on_tool_calls(a, message);
 	frame_usage(state, v, &a->usage);
+	/* A line of many that came alone; its reader took it for all. */
+	if (whole && json_is_false(json_object_get(v, "done")))
+		answer_eof(a);
 	if (!json_is_true(json_object_get(v, "done")))
 		return;
 	/* Older servers do not say why. */

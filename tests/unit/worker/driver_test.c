@@ -76,6 +76,9 @@ static void lines_that_are_called_one_value_are_read_as_lines(void **state)
 	check("ollama", json, LINE("a", "") LINE("b", DONE),
 	    "text(a) text(b) finish(stop stop) ");
 	check("ollama", json, LINE("a", ""), "text(a) finish(unknown -) ");
+	/* One line of many: it says that it is not the last. */
+	check("ollama", json, LINE("a", ",\"done\":false"),
+	    "text(a) error(truncated stream ) ");
 	/* Nobody promised lines: what is no JSON breaks them off. */
 	check("ollama", json, LINE("a", "") LINE("b", "") "{\"mess",
 	    "text(a) text(b) error(truncated stream ) ");
