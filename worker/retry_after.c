@@ -7,7 +7,16 @@
 #include "worker/decimal.h"
 #include "worker/json_in.h"
 
+#define LONGEST_MS (INT64_MAX / 1000 * 1000)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool all_digits(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+	return len > 0;
+}
 
 /* Decimal text to milliseconds, rounded up, never negative. */
 static bool delay(const char *s, size_t len, int scale, int64_t *ret)
@@ -18,8 +27,12 @@ static bool delay(const char *s, size_t len, int scale, int64_t *ret)
 	}
 	while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t'))
 		len--;
-	if (!decimal_parse(s, len, scale, DECIMAL_UP, ret))
-		return false;
+	if (!decimal_parse(s, len, scale, DECIMAL_UP, ret)) {
+		/* It may be a number that passes 64 bits: for ever, then. */
+		if (!all_digits(s, len))
+			return false;
+		*ret = LONGEST_MS;
+	}
 	if (*ret < 0)
 		*ret = 0;
 	return true;

@@ -189,6 +189,10 @@ static void delays_are_rounded_up_and_never_negative(void **state)
 	in.retry_after_ms = "soon";
 	in.retry_after = " 2 ";
 	assert_int_equal(retry_after(in, NULL), 2000);
+	in.retry_after = "99999999999999999999";
+	assert_int_equal(retry_after(in, NULL), INT64_MAX / 1000 * 1000);
+	in.retry_after = "-";
+	assert_int_equal(retry_after(in, NULL), -1);
 	in.in_request = false;
 	assert_int_equal(retry_after(in, NULL), -1);
 	assert_int_equal(
