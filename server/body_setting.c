@@ -144,15 +144,21 @@ static enum err take_effort(
 	    s->name);
 }
 
+/* Is ${v} the string ${word}, with nothing behind a NUL? */
+static bool is_word(const json_t *v, const char *word)
+{
+	return json_is_string(v) && strlen(word) == json_string_length(v) &&
+	       memcmp(json_string_value(v), word, strlen(word)) == 0;
+}
+
 static enum err take_interrupt(
     const struct setting *s, const json_t *v, json_t **ret, struct problem *p)
 {
 	static const char *const words[] = { "fail", "restart", "continue",
 		"auto" };
-	const char *text = json_string_value(v);
 
-	for (size_t i = 0; text && i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(text, words[i]) == 0)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (is_word(v, words[i]))
 			return keep(v, ret, p);
 	return body_refuse(
 	    p, s->name, "%s must be fail, restart, continue or auto", s->name);

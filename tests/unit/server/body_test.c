@@ -197,6 +197,8 @@ static void what_to_do_when_it_fails_is_kept_and_checked(void **state)
 	    "\"hi\"}]}");
 	refused("{\"prompt\":\"hi\",\"on_interrupt\":\"retry\"}",
 	    "on_interrupt", "restart");
+	refused("{\"prompt\":\"hi\",\"on_interrupt\":\"fail\\u0000\"}",
+	    "on_interrupt", "restart");
 	refused("{\"prompt\":\"hi\",\"retry\":3}", "retry", "object");
 	refused("{\"prompt\":\"hi\",\"retry\":{\"attempts\":11}}", "attempts",
 	    "10");
