@@ -435,6 +435,11 @@ void decoder_end(struct decoder *d, bool clean)
 	}
 }
 
+struct dialect_usage decoder_usage(const struct decoder *d)
+{
+	return d->answer.usage;
+}
+
 bool decoder_done(const struct decoder *d)
 {
 	return d->answer.done;

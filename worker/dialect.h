@@ -148,6 +148,12 @@ void decoder_feed(struct decoder *d, const char *bytes, size_t len);
 /* The body ended, properly (${clean}) or because the connection broke. */
 void decoder_end(struct decoder *d, bool clean);
 
+/*
+ * What is known so far of what the answer took: the upstream's last words on
+ * it, before EVENT_USAGE tells them. For an answer that is given up.
+ */
+struct dialect_usage decoder_usage(const struct decoder *d);
+
 /* True once the terminal event was given: close the connection. */
 bool decoder_done(const struct decoder *d);
 
