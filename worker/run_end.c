@@ -10,6 +10,7 @@
 
 /* Shorter keys ("x", "none") are no secrets and would eat plain words. */
 #define MIN_SECRET_BYTES 8
+#define MIN_CUT_BYTES 4
 
 void run_outcome_fini(struct run_outcome *o)
 {
@@ -31,6 +32,18 @@ char *run_word(struct text t)
 	return cut(t, RUN_MAX_WORD_BYTES);
 }
 
+/* The beginning of a secret that was cut with the text it ended. */
+static void hide_cut(char *s, const char *secret, size_t len)
+{
+	size_t all = strlen(s);
+
+	for (size_t n = len - 1; n >= MIN_CUT_BYTES; n--)
+		if (n <= all && memcmp(s + all - n, secret, n) == 0) {
+			memset(s + all - n, '*', n);
+			return;
+		}
+}
+
 /* Put stars over each ${secret} in ${s}: upstreams echo keys. */
 static void hide(char *s, const char *secret)
 {
@@ -40,6 +53,7 @@ static void hide(char *s, const char *secret)
 		return;
 	for (char *p = s; (p = strstr(p, secret)) != NULL; p += len)
 		memset(p, '*', len);
+	hide_cut(s, secret, len);
 }
 
 static const char *secret(const struct run *r)
@@ -114,6 +128,7 @@ void run_fail_as_told(struct run *r, const struct dialect_error *e)
 		.retryable = e->retryable,
 		.retry_after_ms = e->retry_after_ms };
 	hide(r->outcome.message, secret(r));
+	hide(r->outcome.provider_code, secret(r));
 }
 
 void run_fail_as_cancelled(struct run *r)

@@ -337,6 +337,25 @@ static void a_refusal_says_why_without_our_key(void **state)
 	assert_true(metadata_has(w, "\"status\":401"));
 }
 
+static void no_part_of_our_key_stands_at_a_cut_or_in_a_code(void **state)
+{
+	struct world *w = *state;
+	char message[4096];
+
+	memset(message, 'z', sizeof(message));
+	message[4085] = '\0';
+	begin(w);
+	answer_with(w, 401, "application/json");
+	feed(w, "{\"error\":{\"message\":\"");
+	feed(w, message);
+	feed(w, "sk-verysecret\",\"code\":\"not sk-verysecret\"}}");
+	run_over(w->run, FETCH_CLEAN, NULL);
+	assert_ended(w, EXECUTION_FAILED, "auth");
+	assert_true(metadata_has(w, "zz*****"));
+	assert_true(metadata_has(w, "\"not ***"));
+	assert_false(metadata_has(w, "sk-very"));
+}
+
 /* A page carries the final metadata whole: it must stay far below a page. */
 static void the_longest_final_metadata_is_small(void **state)
 {
@@ -605,6 +624,7 @@ int main(void)
 		FACT(an_end_of_body_without_an_end_of_answer_is_truncated),
 		FACT(no_response_is_a_network_failure),
 		FACT(a_refusal_says_why_without_our_key),
+		FACT(no_part_of_our_key_stands_at_a_cut_or_in_a_code),
 		FACT(the_longest_final_metadata_is_small),
 		FACT(too_much_body_is_a_failure_of_its_own),
 		FACT(an_answer_of_too_many_pieces_is_ended),
