@@ -74,16 +74,23 @@ static void settle(
 	a->estimated |= counted < 0 && estimate > 0;
 }
 
+/* What was counted; -1 for what no count can be. */
+static int64_t sane(int64_t counted)
+{
+	return counted > ATTEMPTS_MAX_TOKENS ? -1 : counted;
+}
+
 void attempts_take(struct attempts *a, const struct dialect_usage *u,
     int64_t estimated_input, int64_t estimated_output)
 {
 	struct dialect_usage *sum = &a->sum;
 
-	settle(a, &sum->input_tokens, u->input_tokens, estimated_input);
-	settle(a, &sum->output_tokens, u->output_tokens, estimated_output);
-	add(&sum->reasoning_tokens, u->reasoning_tokens);
-	add(&sum->cached_input_tokens, u->cached_input_tokens);
-	add(&sum->cache_write_tokens, u->cache_write_tokens);
+	settle(a, &sum->input_tokens, sane(u->input_tokens), estimated_input);
+	settle(
+	    a, &sum->output_tokens, sane(u->output_tokens), estimated_output);
+	add(&sum->reasoning_tokens, sane(u->reasoning_tokens));
+	add(&sum->cached_input_tokens, sane(u->cached_input_tokens));
+	add(&sum->cache_write_tokens, sane(u->cache_write_tokens));
 	if (u->cost_usd >= 0)
 		sum->cost_usd =
 		    (sum->cost_usd < 0 ? 0 : sum->cost_usd) + u->cost_usd;

@@ -20,6 +20,8 @@
 /* An execution is tried no more often. */
 #define ATTEMPTS_MAX 32
 #define ATTEMPTS_MAX_TEXT 200
+/* More is no count: sums of it, here and in the store's books, would overflow. */
+#define ATTEMPTS_MAX_TOKENS ((int64_t)1 << 40)
 
 /* One attempt. */
 struct attempts_item {

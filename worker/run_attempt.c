@@ -176,6 +176,9 @@ void run_attempt_settle(struct run *r)
 	if (!r->unsettled)
 		return;
 	r->unsettled = false;
+	/* A cancel or a deadline came before the decoder told it. */
+	if (o->status != EXECUTION_COMPLETED && r->decoder != NULL)
+		r->usage = decoder_usage(r->decoder);
 	/* What never left, or was refused, was read by nobody. */
 	refused = !r->connected || (o->http_status >= 400 && !r->has_content);
 	output = estimate_tokens(&r->output);

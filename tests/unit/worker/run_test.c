@@ -231,6 +231,37 @@ static void a_count_from_before_the_break_is_not_that_of_the_answer(
 	assert_true(metadata_has(w, "\"input_tokens\":5,\"output_tokens\":13"));
 }
 
+static void what_was_counted_before_a_cancel_is_in_the_books(void **state)
+{
+	struct world *w = *state;
+
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\""
+		"A\"}}],\"usage\":{\"prompt_tokens\":777}}\n\n");
+	run_cancel(w->run);
+	assert_ended(w, EXECUTION_CANCELLED, "cancelled");
+	assert_true(metadata_has(w, "\"usage_source\":\"mixed\""));
+	assert_true(
+	    metadata_has(w, "\"input_tokens\":777,\"output_tokens\":1"));
+}
+
+static void no_count_is_so_large_that_sums_of_it_pass_64_bits(void **state)
+{
+	struct world *w = *state;
+
+	begin(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, "data: {\"id\":\"c1\",\"choices\":[],\"usage\":{"
+		"\"prompt_tokens\":9223372036854775807,"
+		"\"completion_tokens\":9223372036854775807}}\n\n");
+	feed(w, TEXT("a") DONE);
+	assert_ended(w, EXECUTION_COMPLETED, "");
+	assert_true(metadata_has(w, "\"usage_source\":\"estimated\""));
+	assert_false(metadata_has(w, "922337203685477580"));
+	assert_false(metadata_has(w, "\"total_tokens\":-"));
+}
+
 static void every_kind_of_delta_has_its_chunk(void **state)
 {
 	struct world *w = *state;
@@ -618,6 +649,8 @@ int main(void)
 		FACT(an_answer_becomes_chunks_and_one_end),
 		FACT(what_was_left_out_is_in_the_metadata),
 		FACT(a_count_from_before_the_break_is_not_that_of_the_answer),
+		FACT(what_was_counted_before_a_cancel_is_in_the_books),
+		FACT(no_count_is_so_large_that_sums_of_it_pass_64_bits),
 		FACT(every_kind_of_delta_has_its_chunk),
 		FACT(a_huge_delta_is_told_in_pieces_of_whole_code_points),
 		FACT(a_broken_stream_is_truncated_and_keeps_its_text),
