@@ -187,7 +187,7 @@ void run_attempt_settle(struct run *r)
 	 * come, their last count is not that of what was received.
 	 */
 	if (o->status != EXECUTION_COMPLETED &&
-	    r->usage.output_tokens < output / 2)
+	    r->usage.output_tokens < output - r->usage.output_tokens)
 		r->usage.output_tokens = -1;
 	attempts_take(
 	    &r->attempts, &r->usage, refused ? 0 : r->estimated_input, output);

@@ -237,13 +237,15 @@ static void what_was_counted_before_a_cancel_is_in_the_books(void **state)
 
 	begin(w);
 	answer_with(w, 200, "text/event-stream");
-	feed(w, "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\""
-		"A\"}}],\"usage\":{\"prompt_tokens\":777}}\n\n");
+	feed(w,
+	    "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\""
+	    "A\"}}],\"usage\":{\"prompt_tokens\":777,\"completion_tokens\":1}}\n\n");
+	feed(w, TEXT("ll of it is"));
 	run_cancel(w->run);
 	assert_ended(w, EXECUTION_CANCELLED, "cancelled");
 	assert_true(metadata_has(w, "\"usage_source\":\"mixed\""));
 	assert_true(
-	    metadata_has(w, "\"input_tokens\":777,\"output_tokens\":1"));
+	    metadata_has(w, "\"input_tokens\":777,\"output_tokens\":3"));
 }
 
 static void no_count_is_so_large_that_sums_of_it_pass_64_bits(void **state)
