@@ -114,6 +114,13 @@ static void say_reset(struct run *r)
 	r->shown = r->must_reset = false;
 }
 
+static void is_well(struct run *r)
+{
+	if (circuit_good(r->target.upstream->circuit))
+		log_info("run", "upstream is well again", "upstream=%s",
+		    r->target.upstream->name);
+}
+
 void run_attempt_speaks(struct run *r)
 {
 	if (r->must_reset)
@@ -121,9 +128,7 @@ void run_attempt_speaks(struct run *r)
 	r->has_content = true;
 	if (r->content_ms == 0)
 		r->content_ms = r->env->mono_ms;
-	if (circuit_good(r->target.upstream->circuit))
-		log_info("run", "upstream is well again", "upstream=%s",
-		    r->target.upstream->name);
+	is_well(r);
 }
 
 void run_attempt_skip(struct run *r, struct text *t)
@@ -144,6 +149,8 @@ void run_attempt_finishes(struct run *r)
 	/* An answer without a word is one: half of another must not stand. */
 	if (r->must_reset)
 		say_reset(r);
+	if (!r->has_content)
+		is_well(r);
 }
 
 void run_attempt_told(struct run *r, const struct event *e)

@@ -770,6 +770,25 @@ static void a_wrong_key_is_no_sign_of_illness(void **state)
 	}
 }
 
+static void an_answer_without_a_word_is_a_sign_of_health(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 5; i++) {
+		begin(w, "pair", ASK(",\"retry\":{\"attempts\":1}"));
+		assert_true(asks(w, ":1/"));
+		if (i != 2) {
+			refuse(w, 500);
+			continue;
+		}
+		answer_with(w, 200, "text/event-stream");
+		feed(w, DONE);
+		assert_ended(w, EXECUTION_COMPLETED, "");
+	}
+	begin(w, "pair", ASK(""));
+	assert_true(asks(w, ":1/"));
+}
+
 /* --- what a process before left --- */
 
 /* Queue one that an earlier process began at ${model}, of which ${text} was shown. */
@@ -992,6 +1011,7 @@ int main(void)
 		FACT(an_answer_in_one_piece_is_attempted_alike),
 		FACT(an_upstream_that_keeps_failing_is_passed_by),
 		FACT(a_rest_is_not_waited_through_beside_an_alternative),
+		FACT(an_answer_without_a_word_is_a_sign_of_health),
 		FACT(a_wrong_key_is_no_sign_of_illness),
 		FACT(recovery_does_what_both_operator_and_request_want),
 		FACT(where_nothing_was_shown_anything_may_be_asked_again),
