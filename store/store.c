@@ -6,6 +6,9 @@
 #include "store/base/log.h"
 #include "store/store_internal.h"
 
+#define RESERVE_BYTES ((uint64_t)128 << 20) /* twice what a WAL may be */
+#define RESERVE_MAX_BYTES ((uint64_t)1 << 30)
+
 #define CACHE_BYTES ((size_t)32 << 20)
 
 static enum err on_key(void *arg, const struct key *k)
@@ -166,4 +169,15 @@ void store_room(struct store *store, struct store_room *ret)
 		.disk_bytes = atomic_load(&store->disk_bytes),
 		.reserve_bytes = atomic_load(&store->reserve_bytes),
 	};
+}
+
+uint64_t store_reserve(uint64_t chosen, uint64_t disk_bytes)
+{
+	uint64_t n = RESERVE_BYTES + disk_bytes / 20;
+
+	if (chosen != 0)
+		return chosen;
+	if (n > RESERVE_MAX_BYTES)
+		n = RESERVE_MAX_BYTES;
+	return n < disk_bytes / 4 ? n : disk_bytes / 4;
 }

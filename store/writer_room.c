@@ -15,8 +15,6 @@
 #include "store/writer_internal.h"
 
 #define LOOK_MS 1000
-#define RESERVE_BYTES ((uint64_t)128 << 20) /* twice what a WAL may be */
-#define RESERVE_MAX_BYTES ((uint64_t)1 << 30)
 /* A longer log of changes is looked at while nothing is written, too. */
 #define WAL_REST_BYTES ((uint64_t)4 << 20)
 /* What workers may have posted (16 MiB), its rows, and the ends of all. */
@@ -27,14 +25,6 @@
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
-}
-
-uint64_t store_reserve(uint64_t chosen, uint64_t disk_bytes)
-{
-	if (chosen != 0)
-		return chosen;
-	return least(least(RESERVE_BYTES + disk_bytes / 20, RESERVE_MAX_BYTES),
-	    disk_bytes / 4);
 }
 
 /* Set room aside where that does not take it from what is new. */

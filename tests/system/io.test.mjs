@@ -112,7 +112,7 @@ class Client {
 	async verify() {
 		const { service, witness } = this;
 		for (const id of this.removed)
-			assert.equal((await service.ask(`/v1/executions/${id}`)).status, 404, "what was deleted stays so");
+			assert.equal((await service.ask(`/v1/executions/${id}`)).status, 410, "what was deleted stays so");
 		for (const name of this.prompts)
 			assert.equal((await service.ask(`/v1/prompts/${name}`)).status, 200, "a prompt that was stored is there");
 		const there = [];

@@ -14,7 +14,8 @@ let upstream, service;
 
 before(async () => {
 	upstream = await ScriptedUpstream.start();
-	service = await Service.start({ upstream: upstream.url });
+	// One attempt, and half an answer is no answer: each test says what comes.
+	service = await Service.start({ upstream: upstream.url, args: ["--retry-attempts", "1", "--on-interrupt", "fail"] });
 });
 after(async () => {
 	await service?.stop();
