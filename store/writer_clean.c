@@ -80,11 +80,11 @@ void writer_clean_forget(struct writer *w, const struct id *id)
 	struct tail_log *l = tail_find(w->store->tail, id);
 
 	w->trash = true;
+	/* Its live rows, packed or not, go without waiting for more dead ones. */
+	w->deleted_seq = w->last_seq + 1;
 	tell(w);
 	if (l == NULL)
 		return;
-	/* Its live rows are dead: let them go without waiting for more. */
-	w->dropping = w->dropping || l->unpacked;
 	writer_pack_forget(w, l);
 	tail_remove(w->store->tail, l);
 }

@@ -98,6 +98,7 @@ struct writer {
 	uint64_t unpacked_rows;
 	int64_t last_seq;      /* the newest row */
 	int64_t dropped_seq;   /* all rows below it are deleted */
+	int64_t deleted_seq;   /* rows below it may be of what was deleted */
 	bool dropping;	       /* the last turn left dead rows behind */
 	int64_t pack_after_ms; /* after a failure: not before this */
 	unsigned since_pack;   /* commits since the last turn */

@@ -125,10 +125,19 @@ static void thin_out(struct writer *w, size_t budget)
 	}
 }
 
+/* Enough to be worth a turn, or what somebody deleted. */
+static bool dead_rows_wait(const struct writer *w)
+{
+	int64_t dead = needed_seq(w) - w->dropped_seq;
+
+	return w->dropping || dead >= DROP_ROWS ||
+	       (dead > 0 && w->dropped_seq < w->deleted_seq);
+}
+
 bool writer_pack_due(const struct writer *w)
 {
-	if (!w->dropping && w->n_packing == 0 && holding_back(w) == NULL &&
-	    !crowded(w) && needed_seq(w) - w->dropped_seq < DROP_ROWS)
+	if (w->n_packing == 0 && holding_back(w) == NULL && !crowded(w) &&
+	    !dead_rows_wait(w))
 		return false;
 	return clock_mono_ms() >= w->pack_after_ms;
 }

@@ -482,6 +482,82 @@ static void dead_live_rows_go_without_waiting_for_more(void **state)
 	assert_int_equal(checked(p->url).stray_chunks, 0);
 }
 
+static enum err on_live(void *arg, int64_t row, const struct chunk *c)
+{
+	size_t *n = arg;
+
+	(void)row;
+	(void)c;
+	++*n;
+	return OK;
+}
+
+static enum err on_unreadable(void *arg, const char *what)
+{
+	(void)arg;
+	fail_msg("%s", what);
+	return ERR_CORRUPT;
+}
+
+/* How many live rows the file holds, whoever's. */
+static size_t live_rows(const char *url)
+{
+	const struct store_options o = { .url = url };
+	const struct engine *engine;
+	struct engine_db *db = NULL;
+	struct why why = { "" };
+	size_t n = 0;
+	const struct engine_seen to = {
+		.on_chunk = on_live, .on_damage = on_unreadable, .arg = &n
+	};
+	int64_t from = 0, next = 0;
+
+	assert_int_equal(engine_find(url, &engine, &why), OK);
+	assert_int_equal(engine->open_reader(&o, &db, &why), OK);
+	for (;; from = next) {
+		assert_int_equal(
+		    engine->seen_chunks(db, from, 1 << 20, &to, &next), OK);
+		if (next == from)
+			break;
+	}
+	engine->close(db);
+	return n;
+}
+
+static void until_in_segments(struct store *store, const struct id *id)
+{
+	const struct query_filter f = { .status = -1, .limit = 100 };
+	struct execution_brief b[100];
+	struct query *q = NULL;
+	uint32_t n = 0;
+	bool there = false;
+
+	assert_int_equal(query_open(store, &q), OK);
+	for (int i = 0; !there; i++) {
+		assert_true(i < 20000);
+		usleep(1000);
+		assert_int_equal(query_walk(q, &f, b, &n), OK);
+		/* Of all bytes, those of segments come when it is packed. */
+		for (uint32_t k = 0; k < n; k++)
+			there |= id_equal(&b[k].id, id) && b[k].bytes > 200;
+	}
+	query_close(q);
+}
+
+static void packed_ones_leave_no_live_rows_either(void **state)
+{
+	struct place *p = *state;
+	struct id id = filled(p->store, "ada", 20, true);
+
+	until_in_segments(p->store, &id);
+	assert_true(live_rows(p->url) > 0);
+	prune(p->store, &id, 1, false);
+	for (int i = 0; live_rows(p->url) > 0; i++) {
+		assert_true(i < 2000);
+		usleep(1000);
+	}
+}
+
 /* --- the real engine, but trash cannot be dropped while told so --- */
 
 static struct engine holding;
@@ -774,6 +850,7 @@ int main(void)
 		T(a_prune_has_its_turn_beside_large_commits_without_end),
 		T(a_huge_one_leaves_nothing_and_the_file_shrinks),
 		T(dead_live_rows_go_without_waiting_for_more),
+		T(packed_ones_leave_no_live_rows_either),
 		T(trash_that_was_left_is_dropped_after_a_restart),
 		T(a_prune_without_room_says_how_far_it_came),
 		T(a_stop_leaves_each_whole_or_gone),
