@@ -113,15 +113,22 @@ static enum err take_tool_choice(
 	return body_tool_choice(v, ret, p);
 }
 
+/* Is ${v} the string ${word}, with nothing behind a NUL? */
+static bool is_word(const json_t *v, const char *word)
+{
+	return json_is_string(v) && strlen(word) == json_string_length(v) &&
+	       memcmp(json_string_value(v), word, strlen(word)) == 0;
+}
+
 static enum err take_format(
     const struct setting *s, const json_t *v, json_t **ret, struct problem *p)
 {
-	const char *type = json_string_value(json_object_get(v, "type"));
+	const json_t *type = json_object_get(v, "type");
 	const json_t *schema = json_object_get(v, "json_schema");
 
-	if (type && (!strcmp(type, "text") || !strcmp(type, "json_object")))
+	if (is_word(type, "text") || is_word(type, "json_object"))
 		return keep(v, ret, p);
-	if (type && !strcmp(type, "json_schema") && json_is_object(schema))
+	if (is_word(type, "json_schema") && json_is_object(schema))
 		return keep(v, ret, p);
 	return body_refuse(p, s->name,
 	    "%s must be {\"type\": \"text\" or \"json_object\"}, or {\"type\": "
@@ -134,21 +141,13 @@ static enum err take_effort(
 {
 	static const char *const words[] = { "none", "minimal", "low", "medium",
 		"high", "xhigh", "max" };
-	const char *text = json_string_value(v);
 
-	for (size_t i = 0; text && i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(text, words[i]) == 0)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (is_word(v, words[i]))
 			return keep(v, ret, p);
 	return body_refuse(p, s->name,
 	    "%s must be none, minimal, low, medium, high, xhigh or max",
 	    s->name);
-}
-
-/* Is ${v} the string ${word}, with nothing behind a NUL? */
-static bool is_word(const json_t *v, const char *word)
-{
-	return json_is_string(v) && strlen(word) == json_string_length(v) &&
-	       memcmp(json_string_value(v), word, strlen(word)) == 0;
 }
 
 static enum err take_interrupt(

@@ -17,6 +17,8 @@
 /* Between two looks at the room, and between two passes for its sake. */
 #define DISK_LOOK_MS 1000
 #define DISK_PASS_MS 60000
+/* A pass that could not be finished is tried again. */
+#define AGAIN_MS 60000
 /* Before anything new is refused: this many quarters of the reserve are left. */
 #define DISK_QUARTERS 5
 /* A rest is as long as the batch before it took, within these. */
@@ -157,7 +159,8 @@ static void describe(const struct retain *r, struct audit *a,
 	    "{\"rules\":%zu,\"reason\":\"%s\"}", r->o.n_rules, reason);
 }
 
-static void pass(struct retain *r, struct query *q, const char *reason)
+/* False: it is to be tried again soon. */
+static bool pass(struct retain *r, struct query *q, const char *reason)
 {
 	struct pass *p = calloc(1, sizeof(*p));
 	int64_t begun_ms = clock_mono_ms();
@@ -185,6 +188,7 @@ out:
 		log_warn("retain", "pass not finished", "reason=%s detail=%s",
 		    err_name(rc), p ? p->w.write.why.text : "");
 	free(p);
+	return rc == OK;
 }
 
 static bool disk_is_low(const struct retain *r)
@@ -200,10 +204,12 @@ static bool disk_is_low(const struct retain *r)
 }
 
 /* Sleep until the next pass. Gives its reason; NULL: the end. */
-static const char *sleep_until_next(struct retain *r)
+static const char *sleep_until_next(struct retain *r, bool finished)
 {
 	int64_t ended_ms = clock_mono_ms();
-	int64_t until_ms = ended_ms + r->o.every_ms;
+	int64_t wait_ms =
+	    !finished && r->o.every_ms > AGAIN_MS ? AGAIN_MS : r->o.every_ms;
+	int64_t until_ms = ended_ms + wait_ms;
 	int64_t disk_ms = r->o.disk_ms > 0 ? r->o.disk_ms : DISK_PASS_MS;
 	int64_t look_ms = disk_ms < DISK_LOOK_MS ? disk_ms : DISK_LOOK_MS;
 
@@ -227,13 +233,14 @@ static void *run(void *arg)
 
 	while (reason) {
 		enum err rc = q ? OK : query_open(r->o.store, &q);
+		bool finished = false;
 
 		if (rc == OK)
-			pass(r, q, reason);
+			finished = pass(r, q, reason);
 		else
 			log_warn(
 			    "retain", "no pass", "reason=%s", err_name(rc));
-		reason = sleep_until_next(r);
+		reason = sleep_until_next(r, finished);
 	}
 	query_close(q);
 	return NULL;

@@ -199,6 +199,11 @@ static void what_to_do_when_it_fails_is_kept_and_checked(void **state)
 	    "on_interrupt", "restart");
 	refused("{\"prompt\":\"hi\",\"on_interrupt\":\"fail\\u0000\"}",
 	    "on_interrupt", "restart");
+	refused("{\"prompt\":\"hi\",\"reasoning_effort\":\"low\\u0000\"}",
+	    "reasoning_effort", "medium");
+	refused(
+	    "{\"prompt\":\"hi\",\"response_format\":{\"type\":\"text\\u0000\"}}",
+	    "response_format", "json_object");
 	refused("{\"prompt\":\"hi\",\"retry\":3}", "retry", "object");
 	refused("{\"prompt\":\"hi\",\"retry\":{\"attempts\":11}}", "attempts",
 	    "10");
