@@ -25,6 +25,8 @@
 #define RETRY_MS 250
 /* Renewed with each look at the disk; what is not runs elsewhere after it. */
 #define LEASE_MS 15000
+/* A page: the least that a commit leaves in the engine's log of changes. */
+#define COMMIT_BYTES ((size_t)4 << 10)
 /* Rest this long before tidying up behind a few writes. */
 #define REST_MS 250
 /* With mail waiting, pack or clean only after this many commits. */
@@ -228,6 +230,7 @@ static enum err commit_some(struct writer *w)
 	w->told = false;
 	w->since_pack++;
 	w->since_clean++;
+	w->untidy_bytes += COMMIT_BYTES;
 	for (; n > 0; n--) {
 		struct write *x = shift(w);
 

@@ -1,5 +1,7 @@
 #include "tests/unit/store/support.h"
 
+#include <sys/stat.h>
+
 static int setup(void **state)
 {
 	struct place *p = malloc(sizeof(*p));
@@ -411,6 +413,21 @@ static void stats_count_what_was_committed(void **state)
 	assert_true(s.db_bytes > 0);
 }
 
+static void many_small_commits_leave_a_small_log_of_changes(void **state)
+{
+	struct place *p = *state;
+	struct id id = create(p->store, "ada");
+	char wal[sizeof(p->url) + 8];
+	struct stat st;
+
+	/* A commit is a page or more, however little it says. */
+	for (uint64_t i = 0; i < 5000; i++)
+		grow(p->store, &id, i, 1, 1, false);
+	snprintf(wal, sizeof(wal), "%s-wal", p->url);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_in_range(st.st_size, 1, 8 << 20);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -425,6 +442,7 @@ int main(void)
 		TEST(a_log_with_a_hole_is_refused),
 		TEST(a_store_is_opened_once),
 		TEST(stats_count_what_was_committed),
+		TEST(many_small_commits_leave_a_small_log_of_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
