@@ -1,5 +1,6 @@
 #include "server/route.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,37 +133,59 @@ const struct route *route_table(size_t *ret_n)
 	return table;
 }
 
+/* How much of each pattern is literal before its first {name}: asked first. */
+static size_t literal[N_ROUTES];
+static pthread_once_t counted = PTHREAD_ONCE_INIT;
+
+static void count_literals(void)
+{
+	for (size_t i = 0; i < N_ROUTES; i++)
+		literal[i] = strcspn(table[i].pattern, "{");
+}
+
 static bool in_segment(char c)
 {
 	return c != '\0' && c != '/';
 }
 
-/* By hand: thirty patterns are tried for each request. */
-static bool match(const char *pattern, const char *path, struct route_args *ret)
+/* {name}/… against the rest of a path. */
+static bool match_rest(
+    const char *pattern, const char *path, struct route_args *ret)
 {
-	ret->n = 0;
-	while (*pattern == '/' && *path == '/') {
-		pattern++;
-		path++;
-		if (*pattern == '{') {
-			const char *from = path;
+	for (;;) {
+		const char *from = path;
 
-			while (in_segment(*path))
-				path++;
-			if (path == from || ret->n == ROUTE_MAX_ARGS)
-				return false;
-			ret->arg[ret->n].text = from;
-			ret->arg[ret->n++].len = (size_t)(path - from);
-			while (in_segment(*pattern))
-				pattern++;
-		} else {
-			while (in_segment(*pattern) && *pattern == *path) {
-				pattern++;
-				path++;
-			}
+		while (in_segment(*path))
+			path++;
+		if (path == from || ret->n == ROUTE_MAX_ARGS)
+			return false;
+		ret->arg[ret->n].text = from;
+		ret->arg[ret->n++].len = (size_t)(path - from);
+		while (in_segment(*pattern))
+			pattern++;
+		while (*pattern && *pattern != '{' && *pattern == *path) {
+			pattern++;
+			path++;
 		}
+		if (*pattern != '{')
+			return *pattern == '\0' && *path == '\0';
 	}
-	return *pattern == '\0' && *path == '\0';
+}
+
+/* By hand: the whole table is tried for each request. */
+static bool match(
+    size_t i, const char *path, size_t len, struct route_args *ret)
+{
+	const char *pattern = table[i].pattern;
+	size_t n = literal[i];
+
+	ret->n = 0;
+	/* The last byte tells most of them apart. */
+	if (len < n || path[n - 1] != pattern[n - 1] ||
+	    memcmp(path, pattern, n) != 0)
+		return false;
+	return pattern[n] == '\0' ? len == n
+				  : match_rest(pattern + n, path + n, ret);
 }
 
 /* "/name" of /base/name and /{project}/{region}/name; else the path itself. */
@@ -197,26 +220,28 @@ enum err route_find(enum http_method method, const char *path,
     char *allow, size_t allow_room)
 {
 	const char *short_path = callable_path(path, base_path);
-	bool found = false, literal = false;
+	size_t len = strlen(path), cut = (size_t)(short_path - path);
+	bool found = false, named = false;
 
+	pthread_once(&counted, count_literals);
 	if (method == HTTP_HEAD)
 		method = HTTP_GET;
 	allow[0] = '\0';
 	for (size_t i = 0; i < N_ROUTES; i++) {
 		const struct route *r = &table[i];
+		size_t skip = r->front == &front_callable ? cut : 0;
 
-		if (!match(r->pattern,
-			r->front == &front_callable ? short_path : path, args))
+		if (!match(i, path + skip, len - skip, args))
 			continue;
 		if (r->method == method) {
 			*ret = r;
 			return OK;
 		}
 		/* "export" is not an id of another route's. */
-		if (literal && args->n > 0)
+		if (named && args->n > 0)
 			continue;
 		found = true;
-		literal |= args->n == 0;
+		named |= args->n == 0;
 		allow_add(allow, allow_room, http_method_name(r->method));
 		if (r->method == HTTP_GET)
 			allow_add(allow, allow_room, "HEAD");
@@ -279,33 +304,53 @@ static size_t split(char *text, const char **words, size_t max)
 	return n;
 }
 
-enum err route_check_query(const struct route *r, const char *query,
-    char *ret_name, size_t room, char *ret_hint, size_t hint_room)
+/* Is the ${len} bytes at ${name} one of "limit after"? */
+static bool is_word_of(const char *words, const char *name, size_t len)
+{
+	while (*words) {
+		const char *end = strchrnul(words, ' ');
+
+		if ((size_t)(end - words) == len &&
+		    memcmp(words, name, len) == 0)
+			return true;
+		words = *end ? end + 1 : end;
+	}
+	return false;
+}
+
+static void hint_at(
+    const struct route *r, const char *name, char *ret, size_t room)
 {
 	const char *words[MAX_QUERY_NAMES], *near;
 	char text[MAX_QUERY_BYTES];
-	size_t n, len, known;
+	size_t n;
 
-	if (!r->query)
-		return OK;
 	(void)snprintf(text, sizeof(text), "%s", r->query);
 	n = split(text, words, MAX_QUERY_NAMES);
-	for (; *query; query += strcspn(query, "&"), query += *query == '&') {
-		len = strcspn(query, "=&");
-		for (known = 0; known < n; known++)
-			if (strlen(words[known]) == len &&
-			    memcmp(words[known], query, len) == 0)
-				break;
-		if (known < n || len == 0)
-			continue;
-		(void)snprintf(ret_name, room, "%.*s", (int)len, query);
-		near = suggest_nearest(ret_name, words, n);
-		(void)snprintf(ret_hint, hint_room, "%s%s%s",
-		    near ? "did you mean "
-		    : n	 ? "known are "
-			 : "there are none",
-		    near ? near : r->query, near ? "?" : "");
-		return ERR_INPUT;
+	near = suggest_nearest(name, words, n);
+	(void)snprintf(ret, room, "%s%s%s",
+	    near ? "did you mean "
+	    : n	 ? "known are "
+		 : "there are none",
+	    near ? near : r->query, near ? "?" : "");
+}
+
+enum err route_check_query(const struct route *r, const char *query,
+    char *ret_name, size_t room, char *ret_hint, size_t hint_room)
+{
+	if (!r->query)
+		return OK;
+	while (*query) {
+		const char *end = strchrnul(query, '&');
+		const char *mark = memchr(query, '=', (size_t)(end - query));
+		size_t len = (size_t)((mark ? mark : end) - query);
+
+		if (len > 0 && !is_word_of(r->query, query, len)) {
+			(void)snprintf(ret_name, room, "%.*s", (int)len, query);
+			hint_at(r, ret_name, ret_hint, hint_room);
+			return ERR_INPUT;
+		}
+		query = *end ? end + 1 : end;
 	}
 	return OK;
 }
