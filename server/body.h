@@ -102,6 +102,17 @@ struct body_poll {
 MUST_CHECK enum err body_poll(
     const char *text, size_t len, struct body_poll *ret, struct problem *p);
 
+/* --- a backup --- */
+
+#define BODY_BACKUP_BYTES 100
+
+/*
+ * Nothing, or {"name"?}: the name of a file, without its directory, into
+ * ${ret_name}; "": none is said. Fails: ERR_INPUT (ERR_NOMEM) and the problem.
+ */
+MUST_CHECK enum err body_backup(const char *text, size_t len,
+    char ret_name[BODY_BACKUP_BYTES], struct problem *p);
+
 /* --- removals --- */
 
 #define BODY_MAX_IDS 1000

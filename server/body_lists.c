@@ -153,3 +153,44 @@ out:
 	json_decref(root);
 	return e;
 }
+
+/* Letters, digits and ".-_", not hidden. */
+static bool name_is_plain(const char *name)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+	return name[0] && name[0] != '.' && strlen(name) < BODY_BACKUP_BYTES &&
+	       strspn(name, plain) == strlen(name);
+}
+
+enum err body_backup(const char *text, size_t len,
+    char ret_name[BODY_BACKUP_BYTES], struct problem *p)
+{
+	static const char *const known[] = { "name" };
+	json_t *root = NULL;
+	const json_t *given;
+	const char *said;
+	enum err e = OK;
+
+	if (len > 0)
+		e = body_parse(text, len, &root, p);
+	if (e == OK && root)
+		e = body_only(root, "", known, 1, p);
+	if (e != OK)
+		goto out;
+	given = json_object_get(root, "name");
+	said = json_string_value(given);
+	if (given && (!said || strlen(said) != json_string_length(given) ||
+			 !name_is_plain(said)))
+		e = body_refuse(p, "name",
+		    "name is of 1 to %d letters, digits and .-_ and does not "
+		    "begin with a dot",
+		    BODY_BACKUP_BYTES - 1);
+	else
+		(void)snprintf(
+		    ret_name, BODY_BACKUP_BYTES, "%s", given ? said : "");
+out:
+	json_decref(root);
+	return e;
+}

@@ -4,7 +4,6 @@
  * it, and answers. It goes on when the client has gone.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,7 +24,6 @@
 #include "store/writer.h"
 #include "store/writer_wait.h"
 
-#define NAME_BYTES 100
 #define PATH_BYTES 4096
 
 /* A backup under way. Its thread's, then the loop's. */
@@ -186,53 +184,26 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Letters, digits and ".-_", not hidden. */
-static bool name_is_plain(const char *name)
+/* What is said of it, or spool-TIME.db. Fails: answered already. */
+static enum err read_name(struct call *call, char name[BODY_BACKUP_BYTES])
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-
-	return name[0] && name[0] != '.' && strlen(name) < NAME_BYTES &&
-	       strspn(name, plain) == strlen(name);
-}
-
-/* {"name"?}. Fails: answered already. */
-static enum err read_name(struct call *call, char name[NAME_BYTES])
-{
-	json_t *root = NULL;
-	const json_t *given;
+	char now[CLOCK_TEXT];
 	struct problem p;
-	const char *text, *said;
+	const char *text;
 	size_t len;
-	enum err e = OK;
 
 	text = http_body(call->x, &len);
-	if (len > 0)
-		e = body_parse(text, len, &root, &p);
-	if (e != OK) {
+	if (body_backup(text, len, name, &p) != OK) {
 		call_fail(call, &p);
-		return e;
+		return ERR_INPUT;
 	}
-	given = json_object_get(root, "name");
-	said = json_string_value(given);
-	if (!given) {
-		char now[CLOCK_TEXT];
-
-		clock_text(clock_wall_ms(), now);
-		for (char *c = now; *c; c++)
-			*c = *c == ':' || *c == '.' ? '-' : *c;
-		(void)snprintf(name, NAME_BYTES, "spool-%s.db", now);
-	} else if (!said || strlen(said) != json_string_length(given) ||
-		   !name_is_plain(said)) {
-		call_refuse(call, PROBLEM_INVALID_ARGUMENT, "name",
-		    "name is of letters, digits and .-_ and does not begin "
-		    "with a dot");
-		e = ERR_INPUT;
-	} else {
-		(void)snprintf(name, NAME_BYTES, "%s", said);
-	}
-	json_decref(root);
-	return e;
+	if (name[0])
+		return OK;
+	clock_text(clock_wall_ms(), now);
+	for (char *c = now; *c; c++)
+		*c = *c == ':' || *c == '.' ? '-' : *c;
+	(void)snprintf(name, BODY_BACKUP_BYTES, "spool-%s.db", now);
+	return OK;
 }
 
 static enum err start(struct backup *b, struct service *s)
@@ -256,7 +227,7 @@ static enum err start(struct backup *b, struct service *s)
 void front_ops_backup(struct call *call)
 {
 	struct service *s = call->service;
-	char name[NAME_BYTES];
+	char name[BODY_BACKUP_BYTES];
 	struct backup *b;
 
 	if (read_name(call, name) != OK)

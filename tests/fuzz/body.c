@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *text = (const char *)data;
 	struct callable_poll poll;
 	static struct body_poll many;
+	char backup[BODY_BACKUP_BYTES];
 	static struct body_prune removal;
 	json_t *args = NULL;
 	struct problem p;
@@ -62,5 +63,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ASSERT(p.detail[0]);
 	(void)!body_ids(text, size, removal.id, &removal.n, &p);
 	(void)!body_key(text, size, 0, &key, &p);
+	(void)!body_backup(text, size, backup, &p);
 	return 0;
 }

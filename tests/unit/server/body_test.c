@@ -186,6 +186,30 @@ static void a_key_needs_scopes_that_exist(void **state)
 	assert_int_equal(body_key("{}", 2, 0, &k, &p), ERR_INPUT);
 }
 
+static void a_backup_has_a_plain_name_and_nothing_else(void **state)
+{
+	static const char *const wrong[] = { "{\"name\":\"\"}",
+		"{\"name\":\".x\"}", "{\"name\":\"a/b\"}", "{\"name\":1}",
+		"{\"name\":null}", "{\"nmae\":\"x\"}",
+		"{\"name\":\"a\\u0000b\"}", "[]" };
+	char name[BODY_BACKUP_BYTES] = "x";
+	struct problem p;
+
+	(void)state;
+	assert_int_equal(body_backup(NULL, 0, name, &p), OK);
+	assert_string_equal(name, "");
+	assert_int_equal(body_backup("{}", 2, name, &p), OK);
+	assert_string_equal(name, "");
+	assert_int_equal(
+	    body_backup("{\"name\":\"a-1.db\"}", 17, name, &p), OK);
+	assert_string_equal(name, "a-1.db");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(
+		    body_backup(wrong[i], strlen(wrong[i]), name, &p),
+		    ERR_INPUT);
+	assert_string_equal(name, "a-1.db");
+}
+
 static void what_to_do_when_it_fails_is_kept_and_checked(void **state)
 {
 	(void)state;
@@ -245,6 +269,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_refused),
 		cmocka_unit_test(many_polls_are_read_and_counted),
 		cmocka_unit_test(a_key_needs_scopes_that_exist),
+		cmocka_unit_test(a_backup_has_a_plain_name_and_nothing_else),
 		cmocka_unit_test(what_to_do_when_it_fails_is_kept_and_checked),
 		cmocka_unit_test(
 		    a_blind_caller_is_never_reset_unless_it_says_so),
