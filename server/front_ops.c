@@ -7,6 +7,7 @@
 #include "server/call.h"
 #include "server/front.h"
 #include "server/front_handlers.h"
+#include "server/openapi.h"
 #include "server/read_pool.h"
 #include "server/retain.h"
 #include "server/service_internal.h"
@@ -233,104 +234,11 @@ void front_ops_status(struct call *call)
 
 /* --- the table, as OpenAPI --- */
 
-static const char *lower_method(enum http_method m)
-{
-	switch (m) {
-	case HTTP_GET: return "get";
-	case HTTP_POST: return "post";
-	case HTTP_PUT: return "put";
-	case HTTP_DELETE: return "delete";
-	case HTTP_PATCH: return "patch";
-	case HTTP_HEAD: return "head";
-	case HTTP_OPTIONS: return "options";
-	}
-	return "get";
-}
-
-static void operation(struct buf *b, const struct route *r, size_t i)
-{
-	const char *arg = strchr(r->pattern, '{');
-	char name[32];
-
-	jsonout_key(b, lower_method(r->method));
-	jsonout_object(b);
-	(void)snprintf(name, sizeof(name), "%s_%zu", r->front->name, i);
-	jsonout_member(b, "operationId", name);
-	jsonout_member(b, "summary", r->what);
-	jsonout_key(b, "tags");
-	jsonout_array(b);
-	jsonout_string(b, r->front->name, strlen(r->front->name));
-	jsonout_array_end(b);
-	if (r->scope == 0) {
-		jsonout_key(b, "security");
-		jsonout_raw(b, "[]", 2);
-	}
-	if (arg) {
-		(void)snprintf(name, sizeof(name), "%.*s",
-		    (int)strcspn(arg + 1, "}"), arg + 1);
-		jsonout_key(b, "parameters");
-		jsonout_array(b);
-		jsonout_object(b);
-		jsonout_member(b, "name", name);
-		jsonout_member(b, "in", "path");
-		jsonout_key(b, "required");
-		jsonout_bool(b, true);
-		jsonout_key(b, "schema");
-		jsonout_raw(b, "{\"type\":\"string\"}", 17);
-		jsonout_object_end(b);
-		jsonout_array_end(b);
-	}
-	jsonout_key(b, "responses");
-	buf_puts(
-	    b, "{\"default\":{\"description\":\"an answer, or a problem\"}}");
-	jsonout_object_end(b);
-}
-
-static void paths(struct buf *b, const struct route *table, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool seen = false;
-
-		for (size_t j = 0; j < i; j++)
-			seen |= !strcmp(table[j].pattern, table[i].pattern);
-		if (seen)
-			continue;
-		jsonout_key(b, table[i].pattern);
-		jsonout_object(b);
-		for (size_t j = i; j < n; j++)
-			if (!strcmp(table[j].pattern, table[i].pattern))
-				operation(b, &table[j], j);
-		jsonout_object_end(b);
-	}
-}
-
 void front_ops_openapi(struct call *call)
 {
-	static const char security[] =
-	    "{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}}";
-	const struct route *table;
 	struct buf b;
-	size_t n;
 
-	table = route_table(&n);
-	buf_init(&b, ANSWER_MAX_BYTES);
-	jsonout_object(&b);
-	jsonout_member(&b, "openapi", "3.1.0");
-	jsonout_key(&b, "info");
-	jsonout_object(&b);
-	jsonout_member(&b, "title", "spool");
-	jsonout_member(&b, "version", SPOOL_VERSION);
-	jsonout_object_end(&b);
-	jsonout_key(&b, "security");
-	jsonout_raw(&b, "[{\"key\":[]}]", 12);
-	jsonout_key(&b, "components");
-	buf_puts(&b, "{\"securitySchemes\":");
-	jsonout_raw(&b, security, sizeof(security) - 1);
-	buf_puts(&b, "}");
-	jsonout_key(&b, "paths");
-	jsonout_object(&b);
-	paths(&b, table, n);
-	jsonout_object_end(&b);
-	jsonout_object_end(&b);
+	buf_init(&b, OPENAPI_MAX_BYTES);
+	openapi_json(&b);
 	call_reply_json(call, 200, &b);
 }

@@ -1,0 +1,158 @@
+/* What the routes take and give, and what their queries' names mean. */
+#include <string.h>
+
+#include "server/openapi_internal.h"
+
+#define NDJSON "application/x-ndjson"
+#define EVENTS "text/event-stream"
+
+static const struct openapi_operation operations[] = {
+	{ HTTP_POST, "/get_execution_chunks", "CallPoll",
+	    "200 CallPage, 200 " EVENTS, NULL },
+	{ HTTP_POST, "/get_chunks", "CallPoll", "200 CallPage, 200 " EVENTS,
+	    NULL },
+	{ HTTP_POST, "/execute_prompt_streaming", "CallExecute",
+	    "200 CallStarted, 200 " EVENTS, "Idempotency-Key" },
+	{ HTTP_POST, "/execute", "CallExecute", "200 CallStarted, 200 " EVENTS,
+	    "Idempotency-Key" },
+	{ HTTP_POST, "/execute_prompt", "CallExecute", "200 CallAnswer",
+	    "Idempotency-Key" },
+	{ HTTP_POST, "/cancel_execution", "CallCancel", "200 CallCancelled",
+	    NULL },
+	{ HTTP_POST, "/cancel", "CallCancel", "200 CallCancelled", NULL },
+
+	{ HTTP_POST, "/v1/executions", "NewExecution",
+	    "202 Started, 200 Started", "Idempotency-Key" },
+	{ HTTP_GET, "/v1/executions", NULL, "200 Executions", NULL },
+	{ HTTP_POST, "/v1/executions/poll", "Polls", "200 Pages", NULL },
+	{ HTTP_GET, "/v1/executions/export", NULL, "200 " NDJSON ":ExportLine",
+	    NULL },
+	{ HTTP_POST, "/v1/executions/export", "Ids",
+	    "200 " NDJSON ":ExportLine", NULL },
+	{ HTTP_POST, "/v1/executions/import", NDJSON ":ExportLine",
+	    "200 Imported", NULL },
+	{ HTTP_GET, "/v1/executions/{id}", NULL, "200 Execution", NULL },
+	{ HTTP_DELETE, "/v1/executions/{id}", NULL, "204", NULL },
+	{ HTTP_GET, "/v1/executions/{id}/chunks", NULL, "200 Page, 304",
+	    "If-None-Match" },
+	{ HTTP_GET, "/v1/executions/{id}/events", NULL, "200 " EVENTS ", 204",
+	    "Last-Event-ID" },
+	{ HTTP_POST, "/v1/executions/{id}/tickets", NULL, "201 Ticket", NULL },
+	{ HTTP_GET, "/v1/executions/{id}/text", NULL, "200 text/plain", NULL },
+	{ HTTP_POST, "/v1/executions/{id}/cancel", NULL,
+	    "200 Cancelled, 202 Cancelled", NULL },
+
+	{ HTTP_GET, "/v1/usage", NULL, "200 Usage", NULL },
+
+	{ HTTP_POST, "/v1/keys", "NewKey", "201 KeyMade", NULL },
+	{ HTTP_GET, "/v1/keys", NULL, "200 Keys", NULL },
+	{ HTTP_DELETE, "/v1/keys/{id}", NULL, "204", NULL },
+	{ HTTP_POST, "/v1/keys/{id}/rotate", NULL, "201 KeyMade", NULL },
+
+	{ HTTP_PUT, "/v1/prompts/{name}", "NewPrompt", "201 PromptHead", NULL },
+	{ HTTP_GET, "/v1/prompts", NULL, "200 Prompts", NULL },
+	{ HTTP_GET, "/v1/prompts/{name}", NULL, "200 Prompt", NULL },
+	{ HTTP_DELETE, "/v1/prompts/{name}", NULL, "204", NULL },
+
+	{ HTTP_GET, "/healthz", NULL, "200 Health", NULL },
+	{ HTTP_GET, "/readyz", NULL, "200 Readiness, 503 Readiness", NULL },
+	{ HTTP_GET, "/v1/status", NULL, "200 Status", NULL },
+	{ HTTP_GET, "/v1/check", NULL, "200 " NDJSON ":CheckLine", NULL },
+	{ HTTP_POST, "/v1/backup", "NewBackup?", "201 Backup", NULL },
+	{ HTTP_POST, "/v1/prune", "Prune", "200 Pruned", NULL },
+	{ HTTP_GET, "/v1/audit", NULL, "200 Audit", NULL },
+	{ HTTP_GET, "/openapi.json", NULL, "200 object", NULL },
+};
+#define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+const struct openapi_operation *openapi_operation_table(size_t *ret_n)
+{
+	*ret_n = N_OPERATIONS;
+	return operations;
+}
+
+const struct openapi_operation *openapi_operation_find(
+    enum http_method method, const char *pattern)
+{
+	for (size_t i = 0; i < N_OPERATIONS; i++)
+		if (operations[i].method == method &&
+		    strcmp(operations[i].pattern, pattern) == 0)
+			return &operations[i];
+	return NULL;
+}
+
+#define STATUS "queued|streaming|completed|failed|cancelled"
+
+/* Of several with the same name the first that fits. */
+static const struct openapi_parameter parameters[] = {
+	{ "id", "/executions/", "id", "the execution_id", false },
+	{ "id", "/keys/", "id", "the key's id", false },
+	{ "name", "/prompts/", "string", "the prompt's name", false },
+
+	{ "status", NULL, STATUS, "only those in this state", false },
+	{ "owner", "/import", "string",
+	    "make them all this owner's, or OLD=NEW,… those of OLD", false },
+	{ "owner", NULL, "string",
+	    "only this owner's; other owners' need an admin key", false },
+	{ "since", "/usage", "time or integer 0..",
+	    "from this day on, UTC; RFC 3339 or milliseconds since 1970",
+	    false },
+	{ "since", NULL, "time or integer 0..",
+	    "created then or later; RFC 3339 or milliseconds since 1970",
+	    false },
+	{ "until", "/usage", "time or integer 0..",
+	    "up to this day, UTC; RFC 3339 or milliseconds since 1970", false },
+	{ "until", NULL, "time or integer 0..",
+	    "created before; RFC 3339 or milliseconds since 1970", false },
+	{ "limit", "/chunks", "integer 1..10000",
+	    "so many chunks at most; 1000 unless said", false },
+	{ "limit", "/prompts", "integer 1..100", "so many at most", false },
+	{ "limit", NULL, "integer 1..1000", "so many at most", false },
+	{ "after", "/events", "integer -1..",
+	    "the last index that is known: what follows is told", false },
+	{ "after", "/executions", "id",
+	    "goes on behind this execution_id: what next said, or the last "
+	    "line's",
+	    false },
+	{ "after", NULL, "string", "goes on there: what next said", false },
+	{ "before", NULL, "integer 1..", "goes on there: what next said",
+	    false },
+	{ "fromIndex", NULL, "integer 0..", "the first index wanted", false },
+	{ "from_index", NULL, "integer 0..", "the same as fromIndex", false },
+	{ "wait_ms", "/events", "integer 0..",
+	    "ends the stream in order after so long; 0: when all that is there "
+	    "was told",
+	    false },
+	{ "wait_ms", NULL, "integer 0..",
+	    "holds the answer until there is news, so long at most", false },
+	{ "waitMs", NULL, "integer 0..", "the same as wait_ms", false },
+	{ "ticket", NULL, "string", "stands for the key, once", false },
+	{ "by", NULL, "day|owner|target", "what a row is; day unless said",
+	    false },
+	{ "version", NULL, "integer 1..", "the newest unless said", false },
+	{ "dry_run", NULL, "boolean", "says what would be, changes nothing",
+	    false },
+	{ "quick", NULL, "boolean", "leaves out what reads all of the file",
+	    false },
+
+	{ "Idempotency-Key", NULL, "string",
+	    "the same key and body again: the same execution", true },
+	{ "If-None-Match", NULL, "string",
+	    "the ETag of the last answer: 304 unless there is news", true },
+	{ "Last-Event-ID", NULL, "string",
+	    "what an EventSource that reconnects sends: as after", true },
+};
+
+const struct openapi_parameter *openapi_operation_parameter(
+    const char *name, size_t len, const char *pattern)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]);
+	     i++) {
+		const struct openapi_parameter *p = &parameters[i];
+
+		if (strlen(p->name) == len && memcmp(p->name, name, len) == 0 &&
+		    (!p->at || strstr(pattern, p->at)))
+			return p;
+	}
+	return NULL;
+}
