@@ -70,6 +70,9 @@ enum err sqlite_commit(struct engine_db *db)
 		rc = sqlite_run(d, SQL_COMMIT, SQL_NOTHING, NULL);
 	if (rc != OK)
 		sqlite_rollback(db);
+	/* A log that begins again needs no room for what it has room for. */
+	if (rc == ERR_FULL)
+		d->copy_all = true;
 	d->open = false;
 	return rc;
 }

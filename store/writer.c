@@ -5,7 +5,7 @@
  *   idle ──mail──► transaction ──OK──► announce ──► on_done ──► (pack) ──► idle
  *     ▲                │
  *     │                ├─ no room: undo, answer all but batches; batches stay
- *     └── 250 ms ──────┘  in front and are tried again
+ *     └── 250 ms ──────┘  in front and are tried again, deletions beside them
  *                      └─ ERR_IO, ERR_CORRUPT: stop for good, answer ERR_IO
  */
 #include "store/writer.h"
@@ -108,19 +108,28 @@ static void refuse_all(struct writer *w, enum err rc, const struct why *why)
 		refuse(w, shift(w), rc, why);
 }
 
-/* Refuse all but batches; those stay, in order. */
+/*
+ * Refuse all but batches, which stay, in order, and deletions, which have their
+ * turn beside them: they need little, and make room.
+ */
 static void refuse_creations(struct writer *w)
 {
 	struct mail **at = &w->queue, *m;
+	struct write *x;
 
-	refuse_prunes(w, w->full, &w->full_why);
 	while ((m = *at) != NULL) {
-		if (write_of(m)->kind == WRITE_BATCH) {
+		x = write_of(m);
+		if (x->kind == WRITE_BATCH) {
 			at = &m->next;
 			continue;
 		}
 		*at = m->next;
-		refuse(w, write_of(m), w->full, &w->full_why);
+		if (x->kind == WRITE_DELETE)
+			writer_clean_retry(w, x);
+		else if (x->kind != WRITE_PRUNE)
+			refuse(w, x, w->full, &w->full_why);
+		else if ((x = writer_clean_begin(w, x)) != NULL)
+			answer(w, x);
 	}
 	w->queue_tail = at;
 }
@@ -260,6 +269,12 @@ static enum err tidy(struct writer *w)
 	return rc == ERR_IO || rc == ERR_CORRUPT ? rc : OK;
 }
 
+/* Is there something to be deleted that may make room? */
+static bool deletes_when_full(const struct writer *w)
+{
+	return w->prunes != NULL || w->trash;
+}
+
 /* How long there is nothing to do without mail; 0: there is. */
 static int wait_ms(const struct writer *w)
 {
@@ -267,6 +282,8 @@ static int wait_ms(const struct writer *w)
 
 	if (w->full != OK) {
 		left = w->retry_ms - clock_mono_ms();
+		if (deletes_when_full(w) && writer_clean_wait_ms(w) < left)
+			left = writer_clean_wait_ms(w);
 		return left > 0 ? (int)left : 0;
 	}
 	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w) ||
@@ -318,6 +335,20 @@ static enum err clean_or_tidy(struct writer *w, bool mail, bool rested)
 	return rc;
 }
 
+/* The only chore while there is no room. */
+static enum err clean_when_full(struct writer *w)
+{
+	struct write *done = NULL;
+	enum err rc;
+
+	if (!deletes_when_full(w) || writer_clean_wait_ms(w) > 0)
+		return OK;
+	rc = writer_clean_turn(w, &done);
+	if (done != NULL)
+		answer(w, done);
+	return rc;
+}
+
 /* What is done beside the writes, a little at a time. */
 static enum err chores(struct writer *w, bool rested)
 {
@@ -328,7 +359,7 @@ static enum err chores(struct writer *w, bool rested)
 	if (done != NULL)
 		answer(w, done);
 	if (w->full != OK)
-		return OK;
+		return clean_when_full(w);
 	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))
 		rc = writer_pack_turn(w);
 	if (rc == OK)

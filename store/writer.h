@@ -12,7 +12,9 @@
  *    less of the disk is free than the reserve (store_room());
  *  - a full disk fails all but batches with ERR_FULL at once, and keeps batches
  *    and tries them again every 250 ms until there is room or the stop; so do
- *    no memory (ERR_NOMEM) and a stranger's lock on the file (ERR_BUSY). After
+ *    no memory (ERR_NOMEM) and a stranger's lock on the file (ERR_BUSY).
+ *    Deletes and prunes are tried beside them, and while no batch waits they
+ *    are given what is set aside; only then they fail. After
  *    WRITER_PATIENCE_MS of it workers end what runs; room for these ends was
  *    set aside and is given a moment later;
  *  - the first I/O error or corruption stops the store for good: everything

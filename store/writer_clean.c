@@ -5,10 +5,15 @@
  * leaves a shorter list for the next process and nothing else.
  *
  *   prunes ──none──► trash ──none──► shrink ──enough──► rest
+ *
+ * A single delete is done with the other writes of a commit; one that found no
+ * room comes here, behind the prunes: the little that it needs is what makes
+ * room for the others.
  */
 #include "store/writer_internal.h"
 
 #include "store/base/clock.h"
+#include "store/base/log.h"
 #include "store/store_internal.h"
 
 /* One turn: what a commit may have to wait for. */
@@ -44,6 +49,20 @@ static struct write *shift(struct writer *w)
 	return x;
 }
 
+static void append(struct writer *w, struct write *x)
+{
+	x->mail.next = NULL;
+	*w->prunes_tail = &x->mail;
+	w->prunes_tail = &x->mail.next;
+}
+
+void writer_clean_retry(struct writer *w, struct write *x)
+{
+	ASSERT(x->kind == WRITE_DELETE);
+	append(w, x);
+	tell(w);
+}
+
 struct write *writer_clean_begin(struct writer *w, struct write *x)
 {
 	x->u.prune.gone = (struct audit_counts){ 0 };
@@ -56,9 +75,8 @@ struct write *writer_clean_begin(struct writer *w, struct write *x)
 	}
 	if (x->u.prune.n == 0)
 		return x;
-	x->mail.next = NULL;
-	*w->prunes_tail = &x->mail;
-	w->prunes_tail = &x->mail.next;
+	append(w, x);
+	tell(w);
 	return NULL;
 }
 
@@ -72,6 +90,7 @@ struct write *writer_clean_stop(
 	x = shift(w);
 	x->result = rc;
 	x->why = *why;
+	tell(w);
 	return x;
 }
 
@@ -212,6 +231,31 @@ static enum err prune_turn(struct writer *w, struct write **ret_done)
 	return OK;
 }
 
+/* The first one is a WRITE_DELETE: on its own what it was with others. */
+static enum err delete_turn(struct writer *w, struct write **ret_done)
+{
+	struct store *store = w->store;
+	struct write *x = first(w);
+	enum err rc;
+
+	rc = store->engine->begin(store->db);
+	if (rc != OK)
+		return rc;
+	rc = writer_apply(w, x);
+	if (rc != OK) {
+		store->engine->rollback(store->db);
+		return rc;
+	}
+	rc = store->engine->commit(store->db);
+	if (rc != OK)
+		return rc;
+	if (x->result == OK)
+		writer_settle(w, x);
+	w->untidy_bytes += EXECUTION_WAL_BYTES;
+	*ret_done = shift(w);
+	return OK;
+}
+
 static enum err trash_turn(struct writer *w)
 {
 	struct store *store = w->store;
@@ -253,6 +297,17 @@ static enum err shrink_turn(struct writer *w)
 	return OK;
 }
 
+/* A deletion found no room: what was copied back is room, too. */
+static bool find_room(struct writer *w)
+{
+	if (w->untidy_bytes > 0) {
+		w->untidy_bytes = 0;
+		/* That it cannot is said by what is written next. */
+		return w->store->engine->tidy(w->store->db) == OK;
+	}
+	return writer_room_give_to_clean(w);
+}
+
 enum err writer_clean_turn(struct writer *w, struct write **ret_done)
 {
 	bool pruning = w->prunes != NULL;
@@ -261,15 +316,17 @@ enum err writer_clean_turn(struct writer *w, struct write **ret_done)
 
 	w->since_clean = 0;
 	w->store->db->why.text[0] = '\0';
-	if (pruning)
+	if (pruning && first(w)->kind == WRITE_DELETE)
+		rc = delete_turn(w, &done);
+	else if (pruning)
 		rc = prune_turn(w, &done);
 	else if (w->trash)
 		rc = trash_turn(w);
 	else
 		rc = shrink_turn(w);
 	rc = writer_verdict(rc);
-	if (rc == ERR_FULL && writer_room_give_to_clean(w)) {
-		rc = OK; /* the next turn finds room */
+	if (rc == ERR_FULL && find_room(w)) {
+		rc = OK; /* the next turn has it */
 	} else if (writer_may_retry(rc)) {
 		if (pruning)
 			done = writer_clean_stop(w, rc, &w->store->db->why);

@@ -81,7 +81,7 @@ struct writer {
 	unsigned since_import;	 /* commits since the last turn */
 
 	/* Deleting: see writer_clean.c. */
-	struct mail *prunes, **prunes_tail; /* WRITE_PRUNEs, oldest first */
+	struct mail *prunes, **prunes_tail; /* and deletes, oldest first */
 	uint32_t prune_next;		    /* of the first one's ids */
 	bool trash;			    /* there may be some */
 	bool shrink;			    /* the file may be too large */
@@ -200,7 +200,10 @@ bool writer_room_give_to_clean(struct writer *w);
 /* Take ${x} in, a WRITE_PRUNE. Gives it back when there is nothing to do. */
 struct write *writer_clean_begin(struct writer *w, struct write *x);
 
-/* End the oldest WRITE_PRUNE by ${rc}: the write to answer, or NULL. */
+/* Take ${x} in, a WRITE_DELETE that found no room with the other writes. */
+void writer_clean_retry(struct writer *w, struct write *x);
+
+/* End the oldest of both by ${rc}: the write to answer, or NULL. */
 struct write *writer_clean_stop(
     struct writer *w, enum err rc, const struct why *why);
 

@@ -237,9 +237,11 @@ test("a full disk can be cleaned: what is set aside is for that, too", options, 
 	})());
 	fill(dir, 0);
 	assert.equal(fs.statfsSync(dir).bavail, 0);
+	const removed = await service.ask(`/v1/executions/${ids.pop()}`, { method: "DELETE" });
+	assert.equal(removed.status, 204, removed.text);
 	const pruned = await service.ask("/v1/prune", { body: { ids } });
 	assert.equal(pruned.status, 200, pruned.text);
-	assert.equal(pruned.json.executions, 100);
+	assert.equal(pruned.json.executions, 99);
 	assert.equal((await service.ask(`/v1/executions/${ids[0]}`)).status, 410);
 	free(dir);
 	await within(10_000, "readyz 200", until(service, 200));

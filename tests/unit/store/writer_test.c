@@ -200,6 +200,19 @@ static enum err delete (
 	return rc;
 }
 
+static struct id ended(struct store *store)
+{
+	struct id id = create(store, "ada");
+	struct job job;
+
+	job_init(&job, WRITE_BATCH);
+	add_texts(&job.write.u.batch, &id, 0, 3, 30);
+	add_end(&job.write.u.batch, &id);
+	assert_int_equal(job_run(&job, store), OK);
+	job_fini(&job);
+	return id;
+}
+
 static void only_ones_own_ended_execution_can_be_deleted(void **state)
 {
 	struct place *p = *state;
@@ -332,6 +345,8 @@ static void a_full_mailbox_refuses_all_but_batches(void **state)
 static struct engine faulty;
 static const struct engine *sound;
 static atomic_int append_says, commit_says;
+/* A file without which a commit does as it should; NULL: none. */
+static _Atomic(const char *) until_gone;
 
 static enum err append_or_fail(struct engine_db *db, const struct execution *e,
     const struct chunk *c, int64_t *ret_seq)
@@ -347,8 +362,9 @@ static enum err append_or_fail(struct engine_db *db, const struct execution *e,
 static enum err commit_or_fail(struct engine_db *db)
 {
 	enum err rc = (enum err)atomic_load(&commit_says);
+	const char *file = atomic_load(&until_gone);
 
-	if (rc == OK)
+	if (rc == OK || (file != NULL && access(file, F_OK) != 0))
 		return sound->commit(db);
 	sound->rollback(db);
 	err_why(&db->why, "told to fail");
@@ -363,6 +379,7 @@ static void make_faulty(struct store *store)
 	faulty.commit = commit_or_fail;
 	atomic_store(&append_says, OK);
 	atomic_store(&commit_says, OK);
+	atomic_store(&until_gone, NULL);
 	swap_engine(store, &faulty);
 }
 
@@ -468,6 +485,45 @@ static void room_is_set_aside_and_given_to_what_waits_at_the_stop(void **state)
 	place_close(p);
 	assert_int_equal(access(name, F_OK), -1);
 	assert_int_equal(batch.write.result, ERR_STOPPED);
+	job_fini(&batch);
+}
+
+static void a_delete_without_room_is_given_what_is_set_aside(void **state)
+{
+	struct place *p = *state;
+	struct id id = ended(p->store);
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s-reserve", p->url);
+	while (access(name, F_OK) != 0)
+		usleep(10000);
+	make_faulty(p->store);
+	atomic_store(&until_gone, name);
+	atomic_store(&commit_says, ERR_FULL);
+	assert_int_equal(delete (p->store, &id, ""), OK);
+	assert_int_equal(delete (p->store, &id, ""), ERR_GONE);
+	assert_int_equal(access(name, F_OK), -1);
+}
+
+static void a_delete_passes_batches_that_wait_for_room(void **state)
+{
+	struct place *p = *state;
+	struct id old = ended(p->store), id = create(p->store, "ada");
+	struct job batch;
+
+	make_faulty(p->store);
+	atomic_store(&append_says, ERR_FULL);
+	job_init(&batch, WRITE_BATCH);
+	add_texts(&batch.write.u.batch, &id, 0, 5, 30);
+	job_post(&batch, p->store);
+	while (writer_full_ms(p->store) == 0)
+		usleep(1000);
+	assert_int_equal(delete (p->store, &old, ""), OK);
+	assert_int_equal(delete (p->store, &id, ""), ERR_CONFLICT);
+	assert_int_not_equal(writer_full_ms(p->store), 0);
+	assert_false(batch.done);
+	atomic_store(&append_says, OK);
+	assert_int_equal(job_wait(&batch), OK);
 	job_fini(&batch);
 }
 
@@ -723,6 +779,8 @@ int main(void)
 		TEST(a_chunk_beyond_all_bounds_is_dropped_alone),
 		TEST(a_full_disk_at_the_stop_answers_stopped),
 		TEST(below_the_reserve_nothing_new_is_taken),
+		TEST(a_delete_without_room_is_given_what_is_set_aside),
+		TEST(a_delete_passes_batches_that_wait_for_room),
 		TEST(a_sync_waits_for_what_was_posted_but_not_for_room),
 		TEST(room_is_set_aside_and_given_to_what_waits_at_the_stop),
 		TEST(an_io_error_stops_the_store_for_good),
