@@ -100,6 +100,8 @@ static enum err import(struct import_job *j)
 	const struct importer_options o = { .store = j->service->o.store,
 		.dry_run = j->dry_run,
 		.owners = j->maps ? &j->owners : NULL,
+		.audit = &j->audit,
+		.stop = &j->service->draining,
 		.on_told = on_told,
 		.arg = j };
 	struct importer *m = NULL;
@@ -147,7 +149,10 @@ static void on_back(struct http_loop *loop, struct http_mail *m)
 	job_free(j);
 }
 
-/* That it cannot be told takes nothing from the import. */
+/*
+ * What was imported is in the audit already; this adds what was not. That it
+ * cannot be told takes nothing from the import.
+ */
 static void tell(struct import_job *j)
 {
 	struct writer_waiting w = { .write = { .kind = WRITE_AUDIT,

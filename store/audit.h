@@ -26,10 +26,11 @@ struct audit {
 	char actor[AUDIT_ACTOR_BYTES]; /* a key's id or label, "offline", … */
 	char action[AUDIT_ACTION_BYTES];   /* "prune", "key.revoke", … */
 	char subject[AUDIT_SUBJECT_BYTES]; /* to what: an id, a name, a rule */
-	char detail[AUDIT_DETAIL_BYTES];   /* a JSON object, or "" */
+	/* A JSON object. "" leaves what an earlier write of it said. */
+	char detail[AUDIT_DETAIL_BYTES];
 };
 
-/* What an operation has deleted so far. */
+/* What an operation has deleted, or imported, so far. */
 struct audit_counts {
 	uint64_t executions, chunks, bytes;
 };

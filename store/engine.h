@@ -242,7 +242,8 @@ struct engine {
 	enum err (*tombstones_drop)(struct engine_db *db, int64_t before_ms,
 	    uint32_t limit, uint32_t *ret_dropped);
 	/*
-	 * The row of ${a}'s operation: made at ${now_ms}, or its counts grow.
+	 * The row of ${a}'s operation: made at ${now_ms}, or its counts grow
+	 * and its detail is renewed, unless it is empty.
 	 * The oldest row goes when there are more than AUDIT_ROWS.
 	 */
 	enum err (*audit_put)(struct engine_db *db, const struct audit *a,

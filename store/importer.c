@@ -18,6 +18,8 @@
 #define WEIGHT_BYTES ((size_t)1 << 20)
 #define WAIT_MS 20
 #define MAX_WAIT_MS 30000
+/* As often as it is deleted while it is looked at. */
+#define MAX_TRIES 5
 #define PAGE_CHUNKS 1000
 #define PAGE_BYTES ((size_t)256 << 10)
 
@@ -162,18 +164,81 @@ static enum err look(struct importer *m, struct job *j)
 	return rc;
 }
 
-/* The writer says that something of it is there. */
-static enum err look_again(struct importer *m, struct job *j)
-{
-	enum err rc = look(m, j);
+/* --- to the writer --- */
 
-	if (rc != ERR_NOT_FOUND)
-		return rc;
-	j->told.fate = IMPORTER_REFUSED;
-	err_why(&j->told.why,
-	    "conflict: its owner has used its idempotency key for another "
-	    "execution");
-	return OK;
+static enum err post(struct importer *m, struct job *j)
+{
+	int64_t until = clock_mono_ms() + MAX_WAIT_MS;
+	enum err rc;
+
+	j->done = false;
+	j->posted = true;
+	while ((rc = writer_post(m->o.store, &j->write)) == ERR_LIMIT &&
+	       clock_mono_ms() < until) {
+		if (m->o.stop != NULL && atomic_load(m->o.stop)) {
+			rc = ERR_STOPPED;
+			break;
+		}
+		(void)poll(NULL, 0, WAIT_MS);
+	}
+	if (rc != OK)
+		j->posted = false;
+	if (rc == ERR_LIMIT)
+		err_why(&j->write.why, "the store has too much to write");
+	else if (rc == ERR_STOPPED)
+		err_why(&j->write.why, "the store is being closed");
+	return rc;
+}
+
+static void await(struct importer *m, struct job *j)
+{
+	pthread_mutex_lock(&m->lock);
+	while (j->posted && !j->done)
+		pthread_cond_wait(&m->changed, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/*
+ * The writer said that something of it is there. *${ret_again}: it was, and has
+ * been deleted since.
+ */
+static enum err look_again(struct importer *m, struct job *j, bool *ret_again)
+{
+	enum err rc;
+
+	if (!j->write.u.import.existed) {
+		j->told.fate = IMPORTER_REFUSED;
+		err_why(&j->told.why, "conflict: %s", j->write.why.text);
+		return OK;
+	}
+	rc = look(m, j);
+	*ret_again = rc == ERR_NOT_FOUND;
+	return *ret_again ? OK : rc;
+}
+
+/* Its fate, now that the writer has answered. */
+static enum err learn(struct importer *m, struct job *j)
+{
+	bool again = true;
+	enum err rc = OK;
+
+	for (int i = 0; rc == OK && again && i < MAX_TRIES; i++) {
+		if (i > 0) {
+			rc = post(m, j);
+			await(m, j);
+		}
+		again = false;
+		if (rc == OK)
+			rc = j->write.result;
+		if (rc == ERR_CONFLICT)
+			rc = look_again(m, j, &again);
+	}
+	if (rc == OK && again) {
+		rc = ERR_BUSY;
+		err_why(&j->write.why,
+		    "it is stored and deleted by others at the same time");
+	}
+	return rc;
 }
 
 /* --- telling --- */
@@ -181,12 +246,8 @@ static enum err look_again(struct importer *m, struct job *j)
 /* The oldest line's write is done, or it had none. */
 static enum err tell(struct importer *m, struct job *j)
 {
-	enum err rc = OK;
+	enum err rc = j->posted ? learn(m, j) : OK;
 
-	if (j->posted && j->write.result == ERR_CONFLICT)
-		rc = look_again(m, j);
-	else if (j->posted)
-		rc = j->write.result;
 	if (rc == OK)
 		m->o.on_told(m->o.arg, &j->told);
 	else
@@ -214,9 +275,9 @@ static bool tell_oldest(struct importer *m, bool wait)
 
 	if (j == NULL)
 		return false;
+	if (wait)
+		await(m, j);
 	pthread_mutex_lock(&m->lock);
-	while (wait && j->posted && !j->done)
-		pthread_cond_wait(&m->changed, &m->lock);
 	known = !j->posted || j->done;
 	pthread_mutex_unlock(&m->lock);
 	if (!known)
@@ -241,27 +302,17 @@ static void append(struct importer *m, struct job *j)
 
 /* --- a line --- */
 
-static enum err post(struct importer *m, struct job *j)
+static void make_write(struct importer *m, struct job *j)
 {
 	const struct import *i = &j->import;
 	size_t bytes =
 	    sizeof(*j) + i->payload.len + i->e.request_len + i->e.metadata_len;
-	int64_t until = clock_mono_ms() + MAX_WAIT_MS;
-	enum err rc;
 
 	j->write.kind = WRITE_IMPORT;
 	j->write.on_done = on_done;
 	j->write.mail.bytes = bytes < WEIGHT_BYTES ? bytes : WEIGHT_BYTES;
 	j->write.u.import.import = &j->import;
-	j->posted = true;
-	while ((rc = writer_post(m->o.store, &j->write)) == ERR_LIMIT &&
-	       clock_mono_ms() < until)
-		(void)poll(NULL, 0, WAIT_MS);
-	if (rc != OK)
-		j->posted = false;
-	if (rc == ERR_LIMIT)
-		err_why(&j->write.why, "the store has too much to write");
-	return rc;
+	j->write.audit = m->o.audit;
 }
 
 /* Its fate, or its way to the writer. */
@@ -289,8 +340,10 @@ static enum err decide(
 		return OK;
 	rc = import_pack(&j->import, &m->pack);
 	/* The payload is all that is stored; a conflict is looked at anew. */
-	if (rc == OK)
+	if (rc == OK) {
+		make_write(m, j);
 		rc = post(m, j);
+	}
 	return rc;
 }
 

@@ -16,10 +16,12 @@
 #ifndef STORE_IMPORTER_H
 #define STORE_IMPORTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/audit.h"
 #include "store/base/err.h"
 #include "store/base/id.h"
 #include "store/import.h"
@@ -49,6 +51,13 @@ struct importer_options {
 	struct store *store; /* NULL: only with dry_run, nothing is there */
 	bool dry_run;	     /* store nothing */
 	const struct import_owners *owners; /* lent; NULL: owners stay */
+	/*
+	 * Lent; NULL: none. Each execution is counted in its row in the
+	 * transaction that stores it.
+	 */
+	const struct audit *audit;
+	/* Lent; NULL: never. Ends a wait for the writer soon: ERR_STOPPED. */
+	const atomic_bool *stop;
 	/* Told each line's fate; lent. May not call the importer. */
 	void (*on_told)(void *arg, const struct importer_told *t);
 	void *arg;

@@ -179,7 +179,9 @@ static const struct sqlite_sql_text texts[] = {
 			    "VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
 			    "ON CONFLICT (operation) DO UPDATE SET "
 			    "last_ms = ?2, executions = executions + ?7, "
-			    "chunks = chunks + ?8, bytes = bytes + ?9",
+			    "chunks = chunks + ?8, bytes = bytes + ?9, "
+			    "detail = CASE ?6 WHEN '' THEN detail "
+			    "ELSE ?6 END",
 	    .write = true, .hot = true },
 	[SQL_AUDIT_LAST] = { "SELECT id FROM audit WHERE id > 0 "
 			     "ORDER BY id DESC LIMIT 1",

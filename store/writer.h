@@ -158,6 +158,7 @@ struct write {
 		struct {
 			struct import *import;
 			size_t stored; /* the writer's: segments so far */
+			bool existed;  /* ERR_CONFLICT: it was the id */
 		} import;
 		/*
 		 * As remove, for all of ${ids} (lent; n up to WRITE_PRUNE_MAX)

@@ -38,20 +38,43 @@ static enum err put_segment(
 	return w->store->engine->import_segment(w->store->db, row, &s);
 }
 
+/* Which of the two is it? */
+static enum err tell_conflict(struct writer *w, struct write *x)
+{
+	struct execution_brief b;
+	enum err rc;
+
+	rc = w->store->engine->execution_brief(
+	    w->store->db, &x->u.import.import->e.id, NULL, &b);
+	if (rc != OK && rc != ERR_NOT_FOUND)
+		return rc;
+	x->u.import.existed = rc == OK;
+	x->result = ERR_CONFLICT;
+	err_why(&x->why, "%s",
+	    rc == OK ? "there is an execution with this id"
+		     : "its owner has used its idempotency key for another "
+		       "execution");
+	return OK;
+}
+
 /* The record; a conflict is the write's own affair. */
 static enum err finish(struct writer *w, struct write *x)
 {
 	struct import *i = x->u.import.import;
+	const struct engine *engine = w->store->engine;
+	struct audit_counts n;
 	enum err rc;
 
+	x->u.import.existed = false;
 	i->e.bytes = i->payload.len + i->e.request_len + i->e.metadata_len;
-	rc = w->store->engine->import_finish(w->store->db, &i->e);
-	if (rc != ERR_CONFLICT)
-		return rc;
-	x->result = ERR_CONFLICT;
-	err_why(&x->why, "there is an execution with this id, or its owner has "
-			 "used this idempotency key for another");
-	return OK;
+	rc = engine->import_finish(w->store->db, &i->e);
+	if (rc == ERR_CONFLICT)
+		return tell_conflict(w, x);
+	n = (struct audit_counts){ 1, i->e.next_index, i->e.bytes };
+	if (rc == OK && x->audit != NULL)
+		rc = engine->audit_put(
+		    w->store->db, x->audit, &n, clock_wall_ms());
+	return rc;
 }
 
 enum err writer_import_apply(struct writer *w, struct write *x)

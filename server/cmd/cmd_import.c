@@ -47,6 +47,7 @@ struct importing {
 	/* Here. */
 	struct store *store;
 	struct importer *importer;
+	struct audit audit;
 	/* There. */
 	struct client *client;
 	struct buf batch;
@@ -321,26 +322,27 @@ static enum err take_files(struct importing *x, char **files, struct why *why)
 	return err ? err : last;
 }
 
-/* In the store's audit. That it cannot be told takes nothing from the import. */
+/*
+ * What was imported is in the store's audit already; this adds what was not.
+ * That it cannot be told takes nothing from the import.
+ */
 static void tell_audit(struct importing *x)
 {
-	struct audit audit = {
-		.operation = id_new(), .actor = "offline", .action = "import"
-	};
 	struct writer_waiting w = { .write = { .kind = WRITE_AUDIT,
-					.audit = &audit } };
+					.audit = &x->audit } };
 	enum err err;
 
 	if (!x->store || x->dry_run || x->counts[IMPORTER_IMPORTED] == 0)
 		return;
-	snprintf(audit.detail, sizeof(audit.detail),
+	snprintf(x->audit.detail, sizeof(x->audit.detail),
 	    "{\"imported\":%" PRIu64 ",\"existed\":%" PRIu64
 	    ",\"refused\":%" PRIu64 "}",
 	    x->counts[IMPORTER_IMPORTED], x->counts[IMPORTER_EXISTED],
 	    x->counts[IMPORTER_REFUSED]);
 	err = writer_wait(x->store, &w);
 	if (err)
-		cmd_say("the import is not in the audit: %s", err_name(err));
+		cmd_say("the audit does not know what was refused: %s",
+		    err_name(err));
 }
 
 /* --- where --- */
@@ -350,6 +352,7 @@ static enum err open_here(struct importing *x, const char *db, struct why *why)
 	const struct store_options so = { .url = db };
 	struct importer_options o = { .dry_run = x->dry_run,
 		.owners = x->owners ? &x->map : NULL,
+		.audit = &x->audit,
 		.on_told = on_told,
 		.arg = x };
 	struct store_look look;
@@ -424,6 +427,9 @@ static enum cmd_exit run(struct cmd *c)
 	if (!x)
 		goto out;
 	buf_init(&x->batch, IMPORT_LINE_BYTES + 2);
+	x->audit = (struct audit){
+		.operation = id_new(), .actor = "offline", .action = "import"
+	};
 	x->dry_run = option_bool(c->options, "dry-run");
 	x->owners = option_text(c->options, "owner");
 	err = x->owners ? import_owners_parse(x->owners, &x->map, &why) : OK;

@@ -80,6 +80,7 @@ test("an export that was imported into an empty store is exported again as it wa
 		const { entries: [, row] } = (await service.ask("/v1/audit")).json;
 		assert.deepEqual([row.actor, row.action, row.detail],
 			["offline", "import", { imported: 6, existed: 0, refused: 0 }]);
+		assert.equal(row.executions, 6);
 		// A used key is still used, and its answer is read as before.
 		const again = await service.ask("/v1/executions", {
 			body: { prompt: "once", metadata: { "@type": "x", n: 1.50 } }, headers: { "Idempotency-Key": "a key" } });

@@ -1,6 +1,8 @@
 /* Lines of an export into a store: what is stored, what was there, what not. */
 #include "tests/unit/store/support.h"
 
+#include <semaphore.h>
+
 #include "store/check.h"
 #include "store/importer.h"
 #include "store/pack.h"
@@ -415,6 +417,141 @@ static void a_large_one_leaves_a_low_disk_alone(void **state)
 	free(line);
 }
 
+/* --- what is done again, told, and stopped --- */
+
+/* Who looks for it in the writer's transaction deletes it in the same one. */
+static struct engine deleting;
+static int n_deleted;
+
+static enum err brief_and_delete(struct engine_db *db, const struct id *id,
+    const char *owner, struct execution_brief *ret)
+{
+	enum err rc = sound->execution_brief(db, id, owner, ret);
+
+	if (rc == OK && n_deleted++ == 0)
+		assert_int_equal(sound->execution_delete(db, ret->row, 1), OK);
+	return rc;
+}
+
+static void what_was_deleted_meanwhile_is_stored_again(void **state)
+{
+	const char *lines[] = { LINE, LINE };
+	struct fates f;
+	struct place p;
+
+	(void)state;
+	place_init(&p);
+	place_open(&p);
+	n_deleted = 0;
+	sound = p.store->engine;
+	deleting = *sound;
+	deleting.execution_brief = brief_and_delete;
+	swap_engine(p.store, &deleting);
+	import_lines(&p, lines, 2, false, &f);
+	assert_int_equal(n_deleted, 1);
+	assert_int_equal(f.told[0].fate, IMPORTER_IMPORTED);
+	assert_int_equal(f.told[1].fate, IMPORTER_IMPORTED);
+	import_lines(&p, lines, 1, false, &f);
+	assert_int_equal(f.told[0].fate, IMPORTER_EXISTED);
+	place_fini(&p);
+}
+
+static void each_is_counted_in_the_audit_with_its_record(void **state)
+{
+	struct audit a = { .operation = id_new(), .actor = "me" };
+	char *large = large_line(1, 300, 1000);
+	const char *lines[] = { LINE, LINE, "{}", large };
+	struct audit_entry e[2];
+	struct importer *m = NULL;
+	struct fates f = { 0 };
+	struct query *q;
+	struct why why;
+	struct place p;
+	uint32_t n = 0;
+
+	(void)state;
+	place_init(&p);
+	place_open(&p);
+	assert_int_equal(
+	    importer_open(&(struct importer_options){ .store = p.store,
+			      .audit = &a,
+			      .on_told = on_told,
+			      .arg = &f },
+		&m),
+	    OK);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(
+		    importer_line(m, i + 1, lines[i], strlen(lines[i]), &why),
+		    OK);
+	assert_int_equal(importer_finish(m, &why), OK);
+	importer_close(m);
+	assert_int_equal(query_open(p.store, &q), OK);
+	assert_int_equal(query_audit(q, INT64_MAX, 2, e, &n), OK);
+	query_close(q);
+	assert_int_equal(n, 1);
+	assert_string_equal(e[0].what.actor, "me");
+	assert_int_equal(e[0].gone.executions, 2);
+	assert_int_equal(e[0].gone.chunks, 4 + 301);
+	assert_true(e[0].gone.bytes > 200000);
+	free(large);
+	place_fini(&p);
+}
+
+struct stuck {
+	struct job job; /* first */
+	sem_t there, go;
+};
+
+static void wait_here(struct write *w)
+{
+	struct stuck *s = (struct stuck *)(void *)w;
+
+	sem_post(&s->there);
+	sem_wait(&s->go);
+	job_done(w);
+}
+
+static void a_stop_ends_a_wait_for_the_writer(void **state)
+{
+	atomic_bool stop = true;
+	struct why why = { "" };
+	struct importer *m = NULL;
+	struct fates f = { 0 };
+	struct stuck stuck;
+	struct job waiting;
+	struct place p;
+
+	(void)state;
+	place_init(&p);
+	p.options.backlog_bytes = 1;
+	place_open(&p);
+	job_init(&stuck.job, WRITE_BATCH);
+	job_init(&waiting, WRITE_BATCH);
+	sem_init(&stuck.there, 0, 0);
+	sem_init(&stuck.go, 0, 0);
+	stuck.job.write.on_done = wait_here;
+	job_post(&stuck.job, p.store);
+	sem_wait(&stuck.there);
+	job_post(&waiting, p.store);
+	assert_int_equal(
+	    importer_open(&(struct importer_options){ .store = p.store,
+			      .stop = &stop,
+			      .on_told = on_told,
+			      .arg = &f },
+		&m),
+	    OK);
+	assert_int_equal(
+	    importer_line(m, 1, LINE, strlen(LINE), &why), ERR_STOPPED);
+	importer_close(m);
+	sem_post(&stuck.go);
+	assert_int_equal(job_wait(&stuck.job), OK);
+	assert_int_equal(job_wait(&waiting), OK);
+	job_fini(&stuck.job);
+	job_fini(&waiting);
+	assert_int_equal(f.n, 0);
+	place_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +563,9 @@ int main(void)
 		cmocka_unit_test(a_dry_run_stores_nothing),
 		cmocka_unit_test(a_large_one_is_whole),
 		cmocka_unit_test(a_large_one_leaves_a_low_disk_alone),
+		cmocka_unit_test(what_was_deleted_meanwhile_is_stored_again),
+		cmocka_unit_test(each_is_counted_in_the_audit_with_its_record),
+		cmocka_unit_test(a_stop_ends_a_wait_for_the_writer),
 		cmocka_unit_test(what_a_refused_large_one_left_is_dropped),
 		cmocka_unit_test(
 		    what_a_crash_left_is_dropped_after_the_next_start),
