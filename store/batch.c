@@ -9,6 +9,7 @@
  *   start  attempt u32, ts_ms i64, target as text
  *   chunk  chunk_pack() with base 0
  *   end    status u8, chunk_pack() with base 0, metadata, error_code as texts
+ *   note   a text
  * A text is its length (u32), its bytes and a NUL, so that what is lent can
  * be given to C. Numbers are the machine's own: a batch never leaves it.
  */
@@ -72,6 +73,13 @@ void batch_end(
 	put_text(&b->bytes, end->error_code, end->error_code_len);
 }
 
+void batch_note(
+    struct batch *b, const struct id *id, const struct batch_note *note)
+{
+	put_head(b, BATCH_NOTE, id);
+	put_text(&b->bytes, note->text, note->len);
+}
+
 enum err batch_state(const struct batch *b)
 {
 	return buf_state(&b->bytes);
@@ -112,7 +120,7 @@ bool batch_each(const struct batch *b, size_t *offset, struct batch_record *ret)
 	if (*offset >= b->bytes.len)
 		return false;
 	p = get(p, end, &kind, 1);
-	ASSERT(kind <= BATCH_END);
+	ASSERT(kind <= BATCH_NOTE);
 	ret->kind = (enum batch_kind)kind;
 	p = get(p, end, ret->id.byte, sizeof(ret->id.byte));
 	switch (ret->kind) {
@@ -132,6 +140,9 @@ bool batch_each(const struct batch *b, size_t *offset, struct batch_record *ret)
 		p = get_chunk(p, end, &last->chunk);
 		p = get_text(p, end, &last->metadata, &last->metadata_len);
 		p = get_text(p, end, &last->error_code, &last->error_code_len);
+		break;
+	case BATCH_NOTE:
+		p = get_text(p, end, &ret->u.note.text, &ret->u.note.len);
 		break;
 	}
 	*offset = (size_t)(p - b->bytes.data);

@@ -19,6 +19,11 @@ enum batch_kind {
 	BATCH_START, /* an attempt begins: status, target, attempts */
 	BATCH_CHUNK, /* one chunk */
 	BATCH_END,   /* the last chunk, the status, the metadata: the seal */
+	/*
+	 * What its run would have the process after this one know, in place of
+	 * what it said before; forgotten at the end.
+	 */
+	BATCH_NOTE,
 };
 
 struct batch_start {
@@ -37,6 +42,11 @@ struct batch_end {
 	size_t error_code_len;
 };
 
+struct batch_note {
+	const char *text; /* lent; JSON */
+	size_t len;
+};
+
 /* One record as it is read back. */
 struct batch_record {
 	enum batch_kind kind;
@@ -45,6 +55,7 @@ struct batch_record {
 		struct batch_start start;
 		struct chunk chunk; /* index unset */
 		struct batch_end end;
+		struct batch_note note;
 	} u;
 };
 
@@ -63,6 +74,8 @@ void batch_start(
 void batch_chunk(struct batch *b, const struct id *id, const struct chunk *c);
 void batch_end(
     struct batch *b, const struct id *id, const struct batch_end *end);
+void batch_note(
+    struct batch *b, const struct id *id, const struct batch_note *note);
 
 /* OK, ERR_NOMEM or ERR_LIMIT; a failed batch must not be posted. */
 MUST_CHECK enum err batch_state(const struct batch *b);

@@ -213,6 +213,12 @@ struct engine {
 	    const struct execution *e, const char *target, uint32_t attempt,
 	    int64_t started_ms);
 	/*
+	 * Keep ${note} of it, instead of the last, until it ends; live_load
+	 * gives it back. ERR_CONFLICT when it has ended already.
+	 */
+	enum err (*execution_note)(struct engine_db *db,
+	    const struct execution *e, const char *note, size_t len);
+	/*
 	 * Its metadata says what it used: that is added to its day's sums in
 	 * the same transaction. ERR_CONFLICT when it has ended already.
 	 */

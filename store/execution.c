@@ -52,6 +52,7 @@ void execution_fini(struct execution *e)
 	free(e->prompt);
 	free(e->request);
 	free(e->metadata);
+	free(e->note);
 	free(e->error_code);
 	free(e->idempotency_key);
 	*e = (struct execution){ 0 };
@@ -93,12 +94,14 @@ struct execution *execution_copy(const struct execution *e)
 	*c = *e;
 	c->owner = c->model = c->target = c->prompt = NULL;
 	c->request = c->metadata = c->error_code = c->idempotency_key = NULL;
+	c->note = NULL;
 	if (copy_string(&c->owner, e->owner) &&
 	    copy_string(&c->model, e->model) &&
 	    copy_string(&c->target, e->target) &&
 	    copy_string(&c->prompt, e->prompt) &&
 	    copy_text(&c->request, e->request, e->request_len) &&
 	    copy_text(&c->metadata, e->metadata, e->metadata_len) &&
+	    copy_text(&c->note, e->note, e->note_len) &&
 	    copy_string(&c->error_code, e->error_code) &&
 	    copy_string(&c->idempotency_key, e->idempotency_key))
 		return c;

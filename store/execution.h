@@ -43,6 +43,9 @@ struct execution {
 	char *
 	    metadata; /* the final metadata, JSON object; NULL before the end */
 	size_t metadata_len;
+	char *
+	    note; /* its run's (store/batch.h), as store_unfinished() gives it */
+	size_t note_len;
 	char *error_code;      /* NULL unless failed or cancelled */
 	char *idempotency_key; /* NULL without one */
 	uint8_t request_hash[DIGEST_BYTES]; /* of what the client sent */

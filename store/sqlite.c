@@ -19,6 +19,7 @@ static const struct engine sqlite = {
 	.execution_insert = sqlite_execution_insert,
 	.execution_by_key = sqlite_execution_by_key,
 	.execution_start = sqlite_execution_start,
+	.execution_note = sqlite_execution_note,
 	.execution_end = sqlite_execution_end,
 	.execution_delete = sqlite_execution_delete,
 	.payload_delete = sqlite_payload_delete,

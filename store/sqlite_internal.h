@@ -291,6 +291,8 @@ void sqlite_rollback(struct engine_db *db);
 enum err sqlite_execution_insert(struct engine_db *db, struct execution *e);
 enum err sqlite_execution_by_key(struct engine_db *db, const char *owner,
     const char *key, struct execution *ret);
+enum err sqlite_execution_note(struct engine_db *db, const struct execution *e,
+    const char *note, size_t len);
 enum err sqlite_execution_start(struct engine_db *db, const struct execution *e,
     const char *target, uint32_t attempt, int64_t started_ms);
 enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,

@@ -334,6 +334,9 @@ static enum err on_live_execution(void *arg, sqlite3_stmt *row)
 		l->room = room;
 	}
 	rc = sqlite_read_execution(row, true, &r);
+	if (rc == OK)
+		rc = sqlite_text(row, sqlite3_column_count(row) - 1, &r.e.note,
+		    &r.e.note_len);
 	if (rc == ERR_CORRUPT)
 		rc = sqlite_corrupt(l->d, "an execution is broken");
 	if (rc == OK)

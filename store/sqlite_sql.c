@@ -131,10 +131,14 @@ static const struct sqlite_sql_text texts[] = {
 				  "ELSE started_ms END "
 				  "WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
+	[SQL_EXECUTION_NOTE] = { "UPDATE executions SET note = ?2 "
+				 "WHERE id = ?1 AND status < 2",
+	    .write = true, .hot = true },
 	[SQL_EXECUTION_END] = { "UPDATE executions SET status = ?2, "
 				"finished_ms = ?3, first_chunk_ms = ?4, "
 				"next_index = ?5, error_code = ?6, "
-				"metadata = ?7, bytes = bytes + ?8 "
+				"metadata = ?7, note = NULL, "
+				"bytes = bytes + ?8 "
 				"WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_DELETE] = { "DELETE FROM executions WHERE id = ?1",
@@ -289,7 +293,7 @@ static const struct sqlite_sql_text texts[] = {
 				"WHERE owner = ?1 AND name = ?2",
 	    .write = true, .hot = true },
 	/* It walks a small partial index from end to end, and says SCAN. */
-	[SQL_LIVE_EXECUTIONS] = { "SELECT " COLUMNS " FROM executions "
+	[SQL_LIVE_EXECUTIONS] = { "SELECT " COLUMNS ", note FROM executions "
 				  "INDEXED BY executions_live "
 				  "WHERE status < 2 OR packed < next_index "
 				  "ORDER BY id",

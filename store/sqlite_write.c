@@ -179,6 +179,18 @@ enum err sqlite_execution_start(struct engine_db *db, const struct execution *e,
 	return changed_one(d, rc, changed, "the execution has ended");
 }
 
+enum err sqlite_execution_note(struct engine_db *db, const struct execution *e,
+    const char *note, size_t len)
+{
+	struct sqlite_db *d = inside(db);
+	int changed = 0;
+	enum err rc;
+
+	rc = sqlite_run(d, SQL_EXECUTION_NOTE,
+	    SQL_WITH(SQL_INT(e->row), SQL_CHARS(note, len)), &changed);
+	return changed_one(d, rc, changed, "the execution has ended");
+}
+
 enum err sqlite_execution_end(struct engine_db *db, const struct execution *e,
     const struct engine_end *end)
 {

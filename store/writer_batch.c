@@ -117,6 +117,15 @@ static enum err apply_start(
 	return OK;
 }
 
+static enum err apply_note(
+    struct writer *w, struct writer_change *c, const struct batch_note *note)
+{
+	struct execution e = key_of(c->log);
+
+	return w->store->engine->execution_note(
+	    w->store->db, &e, note->text, note->len);
+}
+
 static enum err apply_chunk(
     struct writer *w, struct writer_change *c, struct chunk *chunk)
 {
@@ -184,6 +193,7 @@ static enum err apply_record(
 	case BATCH_START: rc = apply_start(w, c, &r->u.start); break;
 	case BATCH_CHUNK: rc = apply_chunk(w, c, &r->u.chunk); break;
 	case BATCH_END: rc = apply_end(w, c, &r->u.end); break;
+	case BATCH_NOTE: rc = apply_note(w, c, &r->u.note); break;
 	}
 	return rc;
 }

@@ -52,6 +52,7 @@ CREATE TABLE executions (
 	epoch INTEGER NOT NULL DEFAULT 0, -- … while it had this epoch
 	bytes INTEGER NOT NULL DEFAULT 0, -- of request, metadata, segments' payloads
 	payload_deleted_ms INTEGER NOT NULL DEFAULT 0, -- request, chunks gone
+	note TEXT,                       -- of its run, for whoever goes on; NULL once ended
 	metadata TEXT                    -- last: long, and rarely read in lists
 ) STRICT;
 CREATE UNIQUE INDEX executions_public ON executions (public_id);

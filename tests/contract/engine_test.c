@@ -176,7 +176,7 @@ struct loaded {
 	size_t n;
 	uint64_t chunks, first_index;
 	int64_t last_seq, chunk_row;
-	char request[64];
+	char request[64], note[64];
 };
 
 static enum err on_execution(
@@ -189,6 +189,8 @@ static enum err on_execution(
 	l->packed[l->n] = packed;
 	l->row[l->n++] = e->row;
 	snprintf(l->request, sizeof(l->request), "%s", e->request);
+	snprintf(l->note, sizeof(l->note), "%.*s", (int)e->note_len,
+	    e->note == NULL ? "" : e->note);
 	return OK;
 }
 
@@ -341,6 +343,25 @@ static void a_used_idempotency_key_conflicts_and_spoils_nothing(void **state)
 	    ERR_NOT_FOUND);
 	assert_ok(OF(f->r)->execution_get(f->r, &c.id, "bob", &got));
 	execution_fini(&got);
+}
+
+static void a_note_is_given_back_until_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct execution e = stored(f, "ann");
+
+	assert_string_equal(load(f).note, "");
+	assert_ok(OF(f->w)->begin(f->w));
+	assert_ok(OF(f->w)->execution_note(f->w, &e, "{\"a\":1}", 7));
+	assert_ok(OF(f->w)->execution_note(f->w, &e, "{\"b\":22}", 8));
+	assert_ok(OF(f->w)->commit(f->w));
+	assert_string_equal(load(f).note, "{\"b\":22}");
+	finish(f, &e, 5);
+	assert_string_equal(load(f).note, "");
+	assert_ok(OF(f->w)->begin(f->w));
+	assert_int_equal(
+	    OF(f->w)->execution_note(f->w, &e, "late", 4), ERR_CONFLICT);
+	assert_ok(OF(f->w)->commit(f->w));
 }
 
 static void an_ended_execution_never_changes(void **state)
@@ -1292,6 +1313,7 @@ int main(void)
 		T(what_is_inserted_is_read_back_whole),
 		T(anothers_execution_is_not_found),
 		T(a_used_idempotency_key_conflicts_and_spoils_nothing),
+		T(a_note_is_given_back_until_the_end),
 		T(an_ended_execution_never_changes),
 		T(a_rolled_back_execution_was_never_there),
 		T(a_deleted_execution_leaves_nothing_behind),

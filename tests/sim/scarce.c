@@ -31,6 +31,14 @@ static enum err start(struct engine_db *db, const struct execution *e,
 	return under->execution_start(db, e, target, attempt, started_ms);
 }
 
+static enum err note(struct engine_db *db, const struct execution *e,
+    const char *text, size_t len)
+{
+	if (dice_is(dice, 1, 60))
+		return ERR_NOMEM;
+	return under->execution_note(db, e, text, len);
+}
+
 static enum err end(struct engine_db *db, const struct execution *e,
     const struct engine_end *last)
 {
@@ -65,6 +73,7 @@ void world_be_scarce(
 	e->chunk_append = append;
 	e->execution_insert = insert;
 	e->execution_start = start;
+	e->execution_note = note;
 	e->execution_end = end;
 	e->segment_put = put;
 }

@@ -36,8 +36,9 @@ static void records_come_out_as_they_went_in(void **state)
 	batch_start(&batch, &a, &start);
 	batch_chunk(&batch, &b, &text);
 	batch_end(&batch, &a, &end);
+	batch_note(&batch, &b, &(struct batch_note){ "{\"y\":2}", 7 });
 	assert_int_equal(batch_state(&batch), OK);
-	assert_int_equal(batch.n, 3);
+	assert_int_equal(batch.n, 4);
 
 	assert_true(batch_each(&batch, &at, &r));
 	assert_int_equal(r.kind, BATCH_START);
@@ -61,6 +62,12 @@ static void records_come_out_as_they_went_in(void **state)
 	assert_int_equal(r.u.end.chunk.kind, CHUNK_END);
 	assert_string_equal(r.u.end.metadata, "{\"x\":1}");
 	assert_string_equal(r.u.end.error_code, "timeout");
+
+	assert_true(batch_each(&batch, &at, &r));
+	assert_int_equal(r.kind, BATCH_NOTE);
+	assert_true(id_equal(&r.id, &b));
+	assert_int_equal(r.u.note.len, 7);
+	assert_string_equal(r.u.note.text, "{\"y\":2}");
 	assert_false(batch_each(&batch, &at, &r));
 	batch_fini(&batch);
 }
