@@ -18,15 +18,25 @@ static enum err keep(const json_t *v, json_t **ret, struct problem *p)
 	return *ret ? OK : body_nomem(p);
 }
 
+/* Would a byte of it end a header, or a line of a log? NUL is one. */
+static bool has_control(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static enum err take_model(
     const struct setting *s, const json_t *v, json_t **ret, struct problem *p)
 {
 	if (!json_is_string(v) ||
 	    json_string_length(v) > REQUEST_MAX_MODEL_BYTES ||
-	    strlen(json_string_value(v)) != json_string_length(v))
+	    has_control(json_string_value(v), json_string_length(v)))
 		return body_refuse(p, s->name,
-		    "%s must be a string of at most %d bytes", s->name,
-		    REQUEST_MAX_MODEL_BYTES);
+		    "%s must be a string of at most %d bytes without control "
+		    "characters",
+		    s->name, REQUEST_MAX_MODEL_BYTES);
 	return keep(v, ret, p);
 }
 

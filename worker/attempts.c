@@ -17,6 +17,7 @@ void attempts_fini(struct attempts *a)
 {
 	for (uint32_t i = 0; i < a->n; i++) {
 		free((char *)(uintptr_t)a->item[i].target);
+		free((char *)(uintptr_t)a->item[i].code);
 		free((char *)(uintptr_t)a->item[i].message);
 	}
 	free(a->item);
@@ -32,16 +33,19 @@ static char *copy(const char *s, size_t max)
 
 enum err attempts_add(struct attempts *a, const struct attempts_item *item)
 {
-	char *target = NULL, *message = NULL;
+	char *target = NULL, *code = NULL, *message = NULL;
 	struct attempts_item *more;
 	enum err rc = ERR_NOMEM;
 
 	if (a->n == ATTEMPTS_MAX)
 		return OK;
 	target = copy(item->target, 2 * ATTEMPTS_MAX_TEXT);
+	if (item->code != NULL)
+		code = copy(item->code, ATTEMPTS_MAX_TEXT);
 	if (item->message != NULL)
 		message = copy(item->message, ATTEMPTS_MAX_TEXT);
-	if (target == NULL || (item->message != NULL && message == NULL))
+	if (target == NULL || (item->code != NULL && code == NULL) ||
+	    (item->message != NULL && message == NULL))
 		goto out;
 	more = realloc(a->item, (a->n + 1) * sizeof(*more));
 	if (more == NULL)
@@ -49,12 +53,14 @@ enum err attempts_add(struct attempts *a, const struct attempts_item *item)
 	a->item = more;
 	more[a->n] = *item;
 	more[a->n].target = target;
+	more[a->n].code = code;
 	more[a->n].message = message;
 	a->n++;
-	target = message = NULL;
+	target = code = message = NULL;
 	rc = OK;
 out:
 	free(target);
+	free(code);
 	free(message);
 	return rc;
 }
@@ -94,6 +100,16 @@ void attempts_take(struct attempts *a, const struct dialect_usage *u,
 	if (u->cost_usd >= 0)
 		sum->cost_usd =
 		    (sum->cost_usd < 0 ? 0 : sum->cost_usd) + u->cost_usd;
+}
+
+uint32_t attempts_last(const struct attempts *a)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->item[i].number > last)
+			last = a->item[i].number;
+	return last;
 }
 
 const char *attempts_source(const struct attempts *a)

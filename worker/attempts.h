@@ -28,7 +28,7 @@ struct attempts_item {
 	uint32_t number;    /* as its chunks say; 0: nothing was sent */
 	const char *target; /* "upstream/model" */
 	enum execution_status status;
-	const char *code;    /* error.code, a literal; NULL when completed */
+	const char *code;    /* error.code; NULL when completed */
 	const char *message; /* NULL: none. Redacted by the caller */
 	int http_status;     /* 0: none */
 	int64_t started_ms;  /* wall clock */
@@ -56,6 +56,9 @@ MUST_CHECK enum err attempts_add(
 /* Add what an attempt took; where ${u} has no count the estimate is taken. */
 void attempts_take(struct attempts *a, const struct dialect_usage *u,
     int64_t estimated_input, int64_t estimated_output);
+
+/* The highest number among them; 0: nothing was ever sent. */
+uint32_t attempts_last(const struct attempts *a);
 
 /* "provider", "estimated" or "mixed". */
 const char *attempts_source(const struct attempts *a);

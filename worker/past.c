@@ -3,6 +3,7 @@
 #include "store/execution.h"
 #include "store/query.h"
 #include "store/tail.h"
+#include "worker/note.h"
 #include "worker/prefill.h"
 #include "worker/scan.h"
 
@@ -51,9 +52,11 @@ static void count(struct estimate *kept, const struct chunk *c)
 		estimate_add(kept, v.s + 1, v.len - 2);
 }
 
-static void take(struct past *p, const struct chunk *c)
+/* ${settled}: the last attempt whose words are in the note's sums. */
+static void take(struct past *p, const struct chunk *c, uint32_t settled)
 {
-	count(&p->kept, c);
+	if (c->attempt > settled)
+		count(&p->kept, c);
 	p->n_chunks++;
 	if (c->kind == CHUNK_RESET) {
 		buf_fini(&p->text);
@@ -65,6 +68,7 @@ static void take(struct past *p, const struct chunk *c)
 	if (c->kind == CHUNK_ERROR || c->kind == CHUNK_END)
 		return;
 	p->shown = true;
+	p->cut |= c->attempt > settled;
 	/* A refusal is text that says so. */
 	p->only_text &= c->kind == CHUNK_TEXT && c->meta_len <= 2;
 	if (p->only_text)
@@ -74,6 +78,7 @@ static void take(struct past *p, const struct chunk *c)
 void past_read(struct store *store, const struct execution *e, struct past *ret)
 {
 	struct page_query q = { 0, PAGE_MAX_CHUNKS, PAGE_MAX_BYTES };
+	uint32_t settled = note_settled(e);
 	struct query *query = NULL;
 	struct page page;
 	struct chunk c;
@@ -85,11 +90,11 @@ void past_read(struct store *store, const struct execution *e, struct past *ret)
 		struct page_cursor at = { 0 };
 
 		while (page_each(&page, &at, &c))
-			take(ret, &c);
+			take(ret, &c, settled);
 		q.from = page_next(&page);
 	}
 	if (rc != OK)
-		ret->shown = true;
+		ret->shown = ret->cut = true;
 	ret->only_text &= rc == OK && buf_state(&ret->text) == OK;
 	page_fini(&page);
 	query_close(query);
@@ -99,11 +104,12 @@ int64_t past_estimate(
     struct store *store, const struct execution *e, struct query **query)
 {
 	struct page_query q = { 0, PAGE_MAX_CHUNKS, PAGE_MAX_BYTES };
+	uint32_t settled = note_settled(e);
 	struct estimate kept = { 0 };
 	struct tail_head head;
 	struct page page;
 	struct chunk c;
-	uint64_t from = 0;
+	uint64_t from = 0, skipped = 0;
 
 	if (tail_head(store, &e->id, NULL, &head) == OK &&
 	    head.total > SAMPLED_FROM)
@@ -114,12 +120,18 @@ int64_t past_estimate(
 		struct page_cursor at = { 0 };
 
 		while (page_each(&page, &at, &c))
-			count(&kept, &c);
+			if (c.attempt > settled)
+				count(&kept, &c);
+			else
+				skipped++;
 		q.from = page_next(&page);
 	}
 	page_fini(&page);
 	if (q.from == from)
 		return 0;
+	/* Where the last attempt is seen from its beginning, that is all. */
+	if (skipped > 0)
+		return estimate_tokens(&kept);
 	return estimate_tokens(&kept) * (int64_t)q.from /
 	       (int64_t)(q.from - from);
 }

@@ -19,9 +19,13 @@ struct query;
 struct store;
 
 struct past {
-	/* All that is there, withdrawn or not. */
+	/*
+	 * Of the attempt that was under way: what it left, withdrawn or not,
+	 * and whether it had shown anything.
+	 */
 	struct estimate kept;
-	uint64_t n_chunks;
+	bool cut;
+	uint64_t n_chunks; /* of all of them */
 	/* What stands: behind the last reset. */
 	bool shown, only_text;
 	struct buf text; /* its text, unless there is too much to go on from */
@@ -32,14 +36,15 @@ void past_init(struct past *p);
 void past_fini(struct past *p);
 
 /*
- * Read the log of ${e} into an initialised ${ret}. What cannot be read is not
+ * Read the log of ${e} into an initialised ${ret}. What attempts up to its note's
+ * last left is in the note's sums, not in kept. What cannot be read is not
  * counted, and what stands is then not only text.
  */
 void past_read(
     struct store *store, const struct execution *e, struct past *ret);
 
 /*
- * About how many tokens the log of ${e} holds. Of a long one the newest part,
+ * About how many tokens the log of ${e} holds that are in no sum of its note. Of a long one the newest part,
  * which memory mostly has, stands for all: a start must not read every word of
  * a day. What cannot be read now is not counted. *${query}, when it must be
  * opened, stays so for the next.

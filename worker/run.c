@@ -144,6 +144,9 @@ static void say_start(struct run *r)
 		.target = target,
 		.target_len = strlen(target) });
 	free(target);
+	/* The first attempt's beginning is the execution's own. */
+	if (r->attempts.n > 0)
+		run_attempt_note(r);
 }
 
 /* What nobody will ask for again, once an answer has been shown. */
@@ -276,6 +279,10 @@ static void note_start(struct run *r, const struct event *e)
 static void on_finish(struct run *r, const struct event *e)
 {
 	run_attempt_finishes(r);
+	if (e->reason == FINISH_UNKNOWN && e->native.len == 0)
+		run_warn(r, "finish_reason",
+		    "the upstream did not say why it stopped: the answer may "
+		    "be cut short");
 	run_complete(r, e->reason, e->native);
 }
 

@@ -5,6 +5,7 @@
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
 #include "worker/circuit.h"
+#include "worker/note.h"
 #include "worker/run_internal.h"
 
 /* --- rows of our own --- */
@@ -149,6 +150,10 @@ void run_attempt_finishes(struct run *r)
 	/* An answer without a word is one: half of another must not stand. */
 	if (r->must_reset)
 		say_reset(r);
+	else if (r->shown && !r->has_content)
+		run_warn(r, "on_interrupt",
+		    "the answer broke off, and who was to go on from it added "
+		    "nothing: it may be cut short");
 	if (!r->has_content)
 		is_well(r);
 }
@@ -255,6 +260,21 @@ static void forget(struct run *r)
 	r->connected_ms = 0;
 }
 
+void run_attempt_note(struct run *r)
+{
+	struct buf *b = &r->env->scratch;
+
+	buf_reset(b);
+	note_write(b, &(struct note){ .attempts = &r->attempts,
+			  .began_ms = r->begun ? r->begun_wall_ms : 0 });
+	if (buf_state(b) != OK) {
+		r->env->batch->bytes.failed = buf_state(b);
+		return;
+	}
+	batch_note(r->env->batch, &r->execution->id,
+	    &(struct batch_note){ b->data, b->len });
+}
+
 bool run_attempt_again(struct run *r)
 {
 	const struct run_outcome *o = &r->outcome;
@@ -279,5 +299,6 @@ bool run_attempt_again(struct run *r)
 	}
 	run_attempt_settle(r);
 	forget(r);
+	run_attempt_note(r);
 	return true;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/jsonout.h"
 #include "store/base/log.h"
 #include "store/base/utf8.h"
 #include "worker/metadata.h"
@@ -11,6 +12,7 @@
 /* Shorter keys ("x", "none") are no secrets and would eat plain words. */
 #define MIN_SECRET_BYTES 8
 #define MIN_CUT_BYTES 4
+#define MAX_WARNING_BYTES ((size_t)8 << 10)
 
 void run_outcome_fini(struct run_outcome *o)
 {
@@ -137,6 +139,30 @@ void run_fail_as_cancelled(struct run *r)
 	if (r->outcome.code != NULL &&
 	    strcmp(r->outcome.code, "cancelled") == 0)
 		r->outcome.status = EXECUTION_CANCELLED;
+}
+
+void run_warn(struct run *r, const char *field, const char *message)
+{
+	size_t len = r->warnings == NULL ? 0 : strlen(r->warnings);
+	struct buf b;
+
+	buf_init(&b, MAX_WARNING_BYTES);
+	if (len > 0)
+		buf_add(&b, r->warnings, len - 1); /* all but its bracket */
+	else
+		jsonout_array(&b);
+	jsonout_object(&b);
+	jsonout_member(&b, "field", field);
+	jsonout_member(&b, "message", message);
+	jsonout_object_end(&b);
+	jsonout_array_end(&b);
+	if (buf_state(&b) == OK) {
+		free(r->warnings);
+		r->warnings = buf_detach(&b, NULL);
+	} else if (buf_state(&b) == ERR_NOMEM) {
+		r->env->batch->bytes.failed = ERR_NOMEM;
+	}
+	buf_fini(&b);
 }
 
 static const char *finish_reason(const struct run_outcome *o)

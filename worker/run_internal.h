@@ -53,6 +53,7 @@ struct run {
 	bool keeps_text; /* the text of it, while it may be gone on from */
 	struct buf text;
 	bool recalled;	       /* a process before this one began it */
+	bool cut;	       /* … and an attempt that had shown something */
 	const char *broke_off; /* the code of the attempt that was cut last */
 
 	/* --- of the present attempt --- */
@@ -123,6 +124,9 @@ bool run_attempt_again(struct run *r);
 /* Put the attempt and what it took on record, once. */
 void run_attempt_settle(struct run *r);
 
+/* Write down for the next process what came of the attempts so far. */
+void run_attempt_note(struct run *r);
+
 /* Leave out of its text what was shown already. */
 void run_attempt_skip(struct run *r, struct text *t);
 /* The attempt's first content is about to be told. */
@@ -146,6 +150,9 @@ void run_fail_for_good(struct run *r, const char *code, bool retryable,
     const char *fmt, ...) PRINTF_LIKE(4, 5);
 void run_fail_as_told(struct run *r, const struct dialect_error *e);
 void run_fail_as_cancelled(struct run *r);
+
+/* Add {"field","message"} to the warnings of the final metadata. */
+void run_warn(struct run *r, const char *field, const char *message);
 
 /* Say the end to the batch and the log, and count it. */
 void run_say_end(struct run *r);

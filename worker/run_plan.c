@@ -1,10 +1,12 @@
 /* A run's plan: what the request wants, whom to ask first, and whom next. */
 #include "store/base/log.h"
 #include "worker/circuit.h"
+#include "worker/note.h"
 #include "worker/past.h"
 #include "worker/run_internal.h"
 #include "worker/scan.h"
 
+static const char interrupted_code[] = "interrupted";
 static const char interrupted[] =
     "spool stopped before the answer was complete";
 
@@ -18,34 +20,49 @@ static uint64_t draw(struct run_env *env)
 	return z ^ (z >> 31);
 }
 
-void run_recall(struct run *r, const struct past *past)
+/* The attempt that was under way: what it took is lost but for what shows. */
+static enum err recall_cut(
+    struct run *r, const struct past *past, int64_t began_ms)
 {
 	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
 		-1 };
 	const struct execution *e = r->execution;
-	enum err rc = OK;
+
+	r->cut = past->cut;
+	r->broke_off = interrupted_code;
+	attempts_take(&r->attempts, &none,
+	    estimate_request(e->request, e->request_len),
+	    estimate_tokens(&past->kept));
+	if (e->target == NULL)
+		return OK;
+	return attempts_add(&r->attempts,
+	    &(struct attempts_item){ .number = e->attempts,
+		.target = e->target,
+		.status = EXECUTION_FAILED,
+		.code = interrupted_code,
+		.message = interrupted,
+		.started_ms = began_ms > 0 ? began_ms : e->started_ms,
+		.duration_ms = -1 });
+}
+
+void run_recall(struct run *r, const struct past *past)
+{
+	struct note note = { .attempts = &r->attempts };
+	const struct execution *e = r->execution;
+	enum err rc;
 
 	ASSERT(r->state == RUN_QUEUED && !r->recalled);
 	r->recalled = true;
-	r->broke_off = "interrupted";
 	r->shown = past->shown;
 	r->only_text = past->only_text;
 	r->n_chunks = past->n_chunks;
 	if (past->only_text)
 		buf_add(&r->text, past->text.data, past->text.len);
-	/* What it took is lost but for what can be seen of it. */
-	attempts_take(&r->attempts, &none,
-	    estimate_request(e->request, e->request_len),
-	    estimate_tokens(&past->kept));
-	if (e->target != NULL)
-		rc = attempts_add(&r->attempts,
-		    &(struct attempts_item){ .number = e->attempts,
-			.target = e->target,
-			.status = EXECUTION_FAILED,
-			.code = r->broke_off,
-			.message = interrupted,
-			.started_ms = e->started_ms,
-			.duration_ms = -1 });
+	rc = note_read(e->note, e->note_len, &note);
+	if (rc == OK && attempts_last(&r->attempts) < e->attempts)
+		rc = recall_cut(r, past, note.began_ms);
+	else if (rc == OK)
+		r->broke_off = r->attempts.item[r->attempts.n - 1].code;
 	if (rc != OK)
 		r->env->batch->bytes.failed = rc;
 }
@@ -173,7 +190,7 @@ bool run_plan_make(struct run *r)
 		run_fail_for_good(r, "interrupted", true, "%s", interrupted);
 		return false;
 	}
-	if (r->recalled && r->shown)
+	if (r->cut)
 		run_attempt_broke_off(r, r->broke_off, interrupted);
 	return true;
 }

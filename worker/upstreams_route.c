@@ -75,6 +75,15 @@ static enum err refuse(const struct upstreams *u, const char *model,
 	return ERR_INPUT;
 }
 
+/* Would it split a line of whatever it is written into? */
+static bool has_control(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	return false;
+}
+
 enum err upstreams_resolve(const struct upstreams *u, const char *model,
     struct upstreams_route *ret, struct why *why)
 {
@@ -85,6 +94,10 @@ enum err upstreams_resolve(const struct upstreams *u, const char *model,
 
 	if (u->n == 0) {
 		err_why(why, "no upstream is configured");
+		return ERR_INPUT;
+	}
+	if (has_control(model)) {
+		err_why(why, "model: it has control characters");
 		return ERR_INPUT;
 	}
 	if (model[0] == '\0' && u->default_model != NULL)

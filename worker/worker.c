@@ -14,6 +14,7 @@
 #include "worker/dialect.h"
 #include "worker/estimate.h"
 #include "worker/metadata.h"
+#include "worker/note.h"
 #include "worker/past.h"
 #include "worker/pump.h"
 #include "worker/slots.h"
@@ -249,10 +250,34 @@ static void on_settled(struct write *w)
 	free(w);
 }
 
-static enum err describe_interrupted(
+/* The attempt that was under way, unless ${e} was between two. */
+static enum err settle_cut(struct worker *w, const struct execution *e,
+    struct attempts *attempts, const struct metadata *m, int64_t began_ms)
+{
+	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
+		-1 };
+
+	if (e->attempts == 0 || attempts_last(attempts) >= e->attempts)
+		return OK;
+	attempts_take(attempts, &none,
+	    estimate_request(e->request, e->request_len),
+	    past_estimate(w->store, e, &w->settling));
+	if (e->target == NULL)
+		return OK;
+	return attempts_add(
+	    attempts, &(struct attempts_item){ .number = e->attempts,
+			  .target = e->target,
+			  .status = EXECUTION_FAILED,
+			  .code = m->error.code,
+			  .started_ms = began_ms > 0 ? began_ms : e->started_ms,
+			  .duration_ms = -1 });
+}
+
+static enum err describe_interrupted(struct worker *w,
     const struct execution *e, struct attempts *attempts, struct metadata *m)
 {
-	enum err rc = OK;
+	struct note note = { .attempts = attempts };
+	enum err rc;
 
 	metadata_init(m);
 	m->target = e->target;
@@ -261,19 +286,13 @@ static enum err describe_interrupted(
 	m->error.message = "spool stopped before the answer was complete";
 	m->error.retryable = true;
 	m->attempts = attempts;
-	if (e->attempts > 0 && e->target != NULL)
-		rc = attempts_add(
-		    attempts, &(struct attempts_item){ .number = e->attempts,
-				  .target = e->target,
-				  .status = EXECUTION_FAILED,
-				  .code = m->error.code,
-				  .started_ms = e->started_ms,
-				  .duration_ms = -1 });
-	if (e->attempts > 0)
-		m->estimated_input =
-		    estimate_request(e->request, e->request_len);
 	if (e->started_ms >= e->created_ms)
 		m->queued_ms = e->started_ms - e->created_ms;
+	rc = note_read(e->note, e->note_len, &note);
+	if (rc == OK)
+		rc = settle_cut(w, e, attempts, m, note.began_ms);
+	m->usage = attempts->sum;
+	m->usage_source = attempts_source(attempts);
 	return rc;
 }
 
@@ -293,10 +312,9 @@ enum err worker_settle(struct worker *w, const struct execution *e)
 	write->kind = WRITE_BATCH;
 	write->on_done = on_settled;
 	batch_init(&write->u.batch, 4 * SETTLE_BYTES);
-	rc = describe_interrupted(e, &attempts, &m);
+	rc = describe_interrupted(w, e, &attempts, &m);
 	if (rc != OK)
 		goto out;
-	m.estimated_output = past_estimate(w->store, e, &w->settling);
 	metadata_write(&metadata, &m);
 	metadata_write_end(&end, &m);
 	batch_end(&write->u.batch, &e->id,

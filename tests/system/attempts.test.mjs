@@ -561,6 +561,84 @@ test("a cancel beats recovery", async () => {
 	await other.stop();
 });
 
+for (const policy of ["fail", "restart"])
+	test(`attempts before a crash stay on record (recover ${policy})`, async () => {
+		const prompt = `crash ${policy} later`;
+		const other = await serve("", ["--recover", policy]);
+		const id = await other.execute({ prompt, model: "one/m1", on_interrupt: "restart", retry: { attempts: 4 } });
+		const x = await one.nextFor(prompt);
+
+		await x.send("half of it");
+		await other.reach(id, 1);
+		x.cut();
+		(await one.nextFor(prompt)).refuse(503);
+		await other.child.says(/attempt failed.*overloaded/);
+		const z = await one.nextFor(prompt);
+		await z.send("again");
+		await other.reach(id, 4); // text error reset text
+		await other.kill9();
+		await other.launch();
+		if (policy === "restart")
+			await answerAll(await one.nextFor(prompt));
+		const answer = await ended(id, other);
+		const list = answer.metadata.attempts;
+
+		assert.deepEqual(tried(answer), ["one/m1 truncated", "one/m1 overloaded", "one/m1 interrupted",
+			...(policy === "restart" ? ["one/m1 completed"] : [])]);
+		assert.ok(list.every((a, i) => i === 0 || a.started_at >= list[i - 1].started_at), JSON.stringify(list));
+		assert.equal(answer.metadata.usage_source, policy === "restart" ? "mixed" : "estimated");
+		await other.stop();
+	});
+
+test("a crash between two attempts is no attempt", async () => {
+	const other = await serve("", ["--recover", "restart"]);
+	const id = await other.execute({ prompt: "crash in a wait", model: "one/m1" });
+
+	(await one.nextFor("crash in a wait")).refuse(429, undefined, { "retry-after": "30" });
+	await other.child.says(new RegExp(`attempt failed.*${id}`));
+	// What is said of it is stored before the next thing is.
+	await other.execute({ prompt: "meanwhile", model: "nobody-asks" });
+	await one.nextFor("meanwhile");
+	await other.kill9();
+	await other.launch();
+	await answerAll(await one.nextFor("crash in a wait"));
+	const answer = await ended(id, other);
+
+	assert.deepEqual(tried(answer), ["one/m1 rate_limit", "one/m1 completed"]);
+	assert.equal(answer.metadata.usage.total_tokens, 18, "the refused one took nothing");
+	assert.equal(answer.metadata.usage_source, "provider");
+	await other.stop();
+});
+
+test("who goes on from half an answer and adds nothing is believed, with a warning", async () => {
+	const id = await service.execute({ prompt: "adds nothing", model: "two/m2" });
+	const x = await two.nextFor("adds nothing");
+
+	await x.send("half");
+	await service.reach(id, 1);
+	x.cut();
+	await (await two.nextFor("adds nothing")).finish();
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "completed");
+	assert.equal(answer.text, "half");
+	assert.deepEqual(answer.metadata.warnings.map((w) => w.field), ["on_interrupt"]);
+});
+
+test("an answer whose end nobody explained says so", async () => {
+	const id = await service.execute({ prompt: "no reason", model: "one/m1", stream: false });
+	const x = await one.nextFor("no reason");
+
+	x.response.writeHead(200, { "Content-Type": "application/json" });
+	x.response.end(JSON.stringify({ id: "w", model: "m1",
+		choices: [{ index: 0, message: { role: "assistant", content: "all of it" } }] }));
+	const answer = await ended(id);
+
+	assert.equal(answer.status, "completed");
+	assert.equal(answer.metadata.finish_reason, "unknown");
+	assert.deepEqual(answer.metadata.warnings.map((w) => w.field), ["finish_reason"]);
+});
+
 test("a second crash is survived like the first", async () => {
 	const { other, id } = await crash("continue", { prompt: "crash twice", model: "two/m2" }, ["one "]);
 	const y = await two.nextFor("crash twice");

@@ -95,6 +95,8 @@ const rest = [
 	create("metadata that is no object", { prompt: "x", metadata: [] }),
 	create("a model that is a number", { prompt: "x", model: 5 }),
 	create("a model that is too long", { prompt: "x", model: "m".repeat(300) }),
+	create("a model with a line break in its name", { prompt: "x", model: "sim\nHost: elsewhere" }),
+	create("a model with a NUL in its name", { prompt: "x", model: "sim\0" }),
 	create("a stored prompt that is not there", { promptId: "nobody" }, [400, 404], ["not_found", "invalid_argument",
 		"failed_precondition"]),
 	create("a body larger than the limit", big((1 << 20) + 1000), 413, "body_too_large"),

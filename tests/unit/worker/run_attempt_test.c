@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "worker/note.h"
 #include "worker/past.h"
 #include "worker/upstreams.h"
 #include "worker/worker.h"
@@ -180,6 +181,8 @@ static const char *told(struct world *w)
 		const struct chunk *c =
 		    r.kind == BATCH_END ? &r.u.end.chunk : &r.u.chunk;
 
+		if (r.kind == BATCH_NOTE)
+			continue;
 		if (r.kind == BATCH_START)
 			len += (size_t)sprintf(all + len, "%u start %.*s|",
 			    r.u.start.attempt, (int)r.u.start.target_len,
@@ -672,6 +675,8 @@ static void who_goes_on_may_have_nothing_to_add(void **state)
 	feed(w, DONE);
 	assert_ended(w, EXECUTION_COMPLETED, "");
 	assert_null(strstr(told(w), "reset"));
+	/* … but nobody knows whether it was whole */
+	assert_metadata(w, "\"warnings\":[{\"field\":\"on_interrupt\",");
 }
 
 static void a_total_deadline_in_mid_stream_is_the_end(void **state)
@@ -813,6 +818,7 @@ static void recalled(struct world *w, const char *model, const char *request,
 	past.only_text = only_text;
 	buf_puts(&past.text, text);
 	estimate_add(&past.kept, text, strlen(text));
+	past.cut = past.shown;
 	run_free(w->run);
 	w->run = run_new(&w->env, &e);
 	assert_non_null(w->run);
@@ -890,6 +896,113 @@ static void a_cancel_beats_recovery_and_the_books_are_kept(void **state)
 	run_cancel(w->run);
 	assert_ended(w, EXECUTION_CANCELLED, "cancelled");
 	assert_metadata(w, "\"input_tokens\":9,\"output_tokens\":1,");
+}
+
+/* The last note that was told, as a process after this one would find it. */
+static char *last_note(struct world *w, size_t *ret_len)
+{
+	struct batch_note last = { NULL, 0 };
+	struct batch_record r;
+	size_t offset = 0;
+
+	while (batch_each(&w->batch, &offset, &r))
+		if (r.kind == BATCH_NOTE)
+			last = r.u.note;
+	assert_non_null(last.text);
+	*ret_len = last.len;
+	return strndup(last.text, last.len);
+}
+
+/* Kill the process: what is stored is all that the next one knows. */
+static void die(
+    struct world *w, uint32_t attempts, const char *text, uint32_t of_attempt)
+{
+	struct execution *e = execution_new();
+	struct past past;
+
+	e->id = id_new();
+	e->owner = strdup("ann");
+	e->model = strdup("a/x");
+	e->target = strdup("a/x");
+	e->request = strdup(ASK(""));
+	e->request_len = strlen(e->request);
+	e->attempts = attempts;
+	e->status = EXECUTION_STREAMING;
+	e->started_ms = 1600000000000;
+	e->note = last_note(w, &e->note_len);
+	past_init(&past);
+	past.shown = text[0] != '\0';
+	buf_puts(&past.text, text);
+	if (of_attempt > note_settled(e)) {
+		past.cut = past.shown;
+		estimate_add(&past.kept, text, strlen(text));
+	}
+	batch_fini(&w->batch);
+	batch_init(&w->batch, 1 << 20);
+	run_free(w->run);
+	w->run = run_new(&w->env, &e);
+	assert_non_null(w->run);
+	run_recall(w->run, &past);
+	past_fini(&past);
+}
+
+static void a_wait_that_a_crash_cut_short_is_no_attempt(void **state)
+{
+	struct world *w = *state;
+
+	w->env.limits.recover = RUN_RECOVER_RESTART;
+	begin(w, "a/x", ASK(""));
+	answer_with(w, 200, "text/event-stream");
+	feed(w, TEXT("half") USAGE);
+	run_over(w->run, FETCH_BROKEN, "cut");
+	assert_true(run_resting(w->run));
+	die(w, 1, "half", 1);
+	assert_true(run_begin(w->run, &w->request));
+	answer_well(w);
+	/* its error was said by the process that saw it */
+	assert_string_equal(told(w),
+	    "2 start a/x|2 reset {\"reason\":\"truncated\"}|2 text good|"
+	    "2 end|");
+	assert_metadata(w,
+	    "\"attempts\":[{\"attempt\":1,\"target\":\"a/x\",\"status\":"
+	    "\"failed\",\"error_code\":\"truncated\"");
+	assert_metadata(w, "{\"attempt\":2,\"target\":\"a/x\",\"status\":\"c");
+	/* twice 10 and 4 were counted; nothing is estimated again */
+	assert_metadata(w, "\"input_tokens\":20,\"output_tokens\":8,");
+	assert_metadata(w, "\"usage_source\":\"provider\"");
+	assert_metadata(w, "\"cost_usd\":1.0,");
+}
+
+static void attempts_before_a_crash_stay_on_record(void **state)
+{
+	struct world *w = *state;
+
+	w->env.limits.recover = RUN_RECOVER_RESTART;
+	w->env.limits.retry.attempts = 5;
+	begin(w, "a/x", ASK(""));
+	refuse(w, 503);
+	again(w);
+	answer_with(w, 200, "text/event-stream");
+	feed(w, TEXT("half"));
+	die(w, 2, "half", 2);
+	assert_true(run_begin(w->run, &w->request));
+	refuse(w, 500);
+	assert_true(run_resting(w->run));
+	/* and again, before the fourth */
+	die(w, 3, "half", 2);
+	assert_true(run_begin(w->run, &w->request));
+	answer_well(w);
+	assert_ended(w, EXECUTION_COMPLETED, "");
+	assert_metadata(w, "\"error_code\":\"overloaded\"");
+	assert_metadata(w,
+	    "{\"attempt\":2,\"target\":\"a/x\",\"status\":\"failed\","
+	    "\"error_code\":\"interrupted\",\"message\":\"spool stopped "
+	    "before the answer was complete\",\"started_at\":\"2023-");
+	assert_metadata(w, "{\"attempt\":3,\"target\":\"a/x\",\"status\":\"f");
+	assert_metadata(w, "{\"attempt\":4,\"target\":\"a/x\",\"status\":\"c");
+	/* 9 and "half" are estimated once, 10 and 4 were counted */
+	assert_metadata(w, "\"input_tokens\":19,\"output_tokens\":5,");
+	assert_metadata(w, "\"usage_source\":\"mixed\"");
 }
 
 /* --- everything in every state --- */
@@ -1016,6 +1129,8 @@ int main(void)
 		FACT(recovery_does_what_both_operator_and_request_want),
 		FACT(where_nothing_was_shown_anything_may_be_asked_again),
 		FACT(a_cancel_beats_recovery_and_the_books_are_kept),
+		FACT(a_wait_that_a_crash_cut_short_is_no_attempt),
+		FACT(attempts_before_a_crash_stay_on_record),
 		FACT(every_event_may_come_in_every_state),
 	};
 

@@ -120,6 +120,8 @@ static const char *told(struct world *w)
 		    r.kind == BATCH_END ? &r.u.end.chunk : &r.u.chunk;
 
 		assert_true(id_equal(&r.id, run_id(w->run)));
+		if (r.kind == BATCH_NOTE)
+			continue;
 		if (r.kind == BATCH_START)
 			len += (size_t)sprintf(all + len, "start %u %.*s|",
 			    r.u.start.attempt, (int)r.u.start.target_len,
