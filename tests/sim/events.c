@@ -28,6 +28,14 @@ struct known *world_find(struct world *w, uint32_t number)
 	log_panic(__FILE__, __LINE__, "an execution that nobody made");
 }
 
+struct known *world_find_id(struct world *w, const struct id *id)
+{
+	for (size_t i = 0; i < w->n_known; i++)
+		if (id_equal(&w->known[i].id, id))
+			return &w->known[i];
+	return NULL;
+}
+
 /* --- creating --- */
 
 /* Another that has used the key of ${k}; ${sure}: certainly stored. */
@@ -51,19 +59,13 @@ static void existed(struct asked *a)
 {
 	struct execution *e = a->write.u.create.execution;
 	struct world *w = a->world;
-	struct known *k = a->known, *o;
+	struct known *k = a->known, *o = world_find_id(w, &e->id);
 
 	k->state = KNOWN_NEVER;
-	for (size_t i = 0; i < w->n_known; i++) {
-		o = &w->known[i];
-		if (!id_equal(&o->id, &e->id))
-			continue;
-		if (o->owner != k->owner || o->key != k->key ||
-		    o->body != k->body)
-			world_break(w, k, "its key gave another's execution");
-		return;
-	}
-	world_break(w, k, "its key gave an execution of nobody");
+	if (o == NULL)
+		world_break(w, k, "its key gave an execution of nobody");
+	else if (o->owner != k->owner || o->key != k->key || o->body != k->body)
+		world_break(w, k, "its key gave another's execution");
 }
 
 static void created(struct asked *a)
@@ -193,20 +195,32 @@ static struct known *new_known(struct world *w)
 	return NULL;
 }
 
+/* In worlds where what fails is tried again. */
+static const char *const models[] = { "", "both", "both", "other/m" };
+static const char *const asked_interrupts[] = { "", "", "", "",
+	",\"on_interrupt\":\"fail\"", ",\"on_interrupt\":\"restart\"",
+	",\"on_interrupt\":\"continue\"", ",\"on_interrupt\":\"auto\"" };
+static const char *const asked_retries[] = { "", "",
+	",\"retry\":{\"attempts\":1}",
+	",\"retry\":{\"attempts\":4,\"base_ms\":20,\"max_ms\":50}" };
+
 static struct execution *record(struct world *w, const struct known *k)
 {
 	struct execution *e = execution_new();
-	char text[160];
+	char text[200];
 	int n;
 
 	ASSERT(e != NULL);
 	e->id = k->id;
 	e->owner = strdup(owners[k->owner]);
-	e->model = strdup("");
+	e->model =
+	    strdup(models[w->weather.tries ? dice_throw(&w->dice, 4) : 0]);
 	n = snprintf(text, sizeof(text),
 	    "{\"messages\":[{\"role\":\"user\",\"content\":\"" NET_MARK
-	    "%u\"}]}",
-	    k->number);
+	    "%u\"}]%s%s}",
+	    k->number,
+	    w->weather.tries ? asked_interrupts[dice_throw(&w->dice, 8)] : "",
+	    w->weather.tries ? asked_retries[dice_throw(&w->dice, 4)] : "");
 	e->request = strdup(text);
 	e->request_len = (size_t)n;
 	e->created_ms = w->wall_ms;
@@ -241,8 +255,7 @@ static void event_create(struct world *w)
 	k->owner = dice_throw(&w->dice, 2);
 	k->key = dice_is(&w->dice, 1, 4) ? 1 + dice_throw(&w->dice, N_KEYS) : 0;
 	k->body = dice_throw(&w->dice, 3) == 0;
-	story_init(&k->story, dice_bits(&w->dice), w->weather.heavy,
-	    w->o.lie == NULL ? STORY_TRUE : w->o.lie->story);
+	k->seed = dice_bits(&w->dice);
 	a = ask(w, k, WRITE_CREATE);
 	a->write.u.create.execution = record(w, k);
 	if (post(a) != OK) {
@@ -429,6 +442,21 @@ static const struct {
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+static void forecast_tries(struct worker_options *o, struct dice *d)
+{
+	static const char *const interrupts[] = { "fail", "restart", "continue",
+		"auto" };
+	static const char *const recovers[] = { "fail", "restart", "continue" };
+
+	o->retry_attempts = 1 + dice_throw(d, 3);
+	o->retry_base_ms = 1 + dice_throw(d, 500);
+	o->retry_max_ms = o->retry_base_ms + dice_throw(d, 3000);
+	o->on_interrupt = interrupts[dice_throw(d, 4)];
+	o->recover = recovers[dice_throw(d, 3)];
+	o->circuit_failures = dice_throw(d, 6);
+	o->circuit_cooldown_ms = 1 + dice_throw(d, 5000);
+}
+
 void world_forecast(struct world *w)
 {
 	struct weather *h = &w->weather;
@@ -439,7 +467,8 @@ void world_forecast(struct world *w)
 		.faults = dice_is(d, 1, 2),
 		.crashes = dice_is(d, 3, 4),
 		.power = dice_is(d, 3, 4),
-		.from_nothing = dice_is(d, 1, 20) };
+		.from_nothing = dice_is(d, 1, 20),
+		.tries = dice_is(d, 2, 3) };
 	/* Each world is fond of some things and knows little of others. */
 	for (size_t i = 0; i < N_KINDS; i++)
 		h->weight[i] = kinds[i].weight * (1 + dice_throw(d, 4)) / 2;
@@ -451,6 +480,8 @@ void world_forecast(struct world *w)
 	w->worker_options.threads = 1 + dice_throw(d, 3);
 	if (dice_is(d, 1, 3))
 		w->worker_options.max_backlog_bytes = 1 + dice_size(d, 20000);
+	if (h->tries)
+		forecast_tries(&w->worker_options, d);
 }
 
 static size_t choose(struct world *w)

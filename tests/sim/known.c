@@ -7,11 +7,53 @@
 
 #include "store/base/log.h"
 
+#define PREFILL_BYTES ((size_t)8 << 20)
+
 void known_fini(struct known *k)
 {
+	for (uint32_t i = 0; i < k->n_tries; i++) {
+		if (k->tries[i] == NULL)
+			continue;
+		story_fini(&k->tries[i]->story);
+		buf_fini(&k->tries[i]->prefill);
+		free(k->tries[i]);
+	}
+	free(k->tries);
 	free(k->hash);
-	story_fini(&k->story);
 	*k = (struct known){ 0 };
+}
+
+struct known_try *known_begin(struct known *k, uint32_t attempt)
+{
+	struct known_try *t;
+
+	ASSERT(attempt > 0);
+	if (attempt > k->n_tries) {
+		k->tries = realloc(k->tries, attempt * sizeof(*k->tries));
+		ASSERT(k->tries != NULL);
+		memset(k->tries + k->n_tries, 0,
+		    (attempt - k->n_tries) * sizeof(*k->tries));
+		k->n_tries = attempt;
+	}
+	t = k->tries[attempt - 1];
+	if (t == NULL) {
+		t = calloc(1, sizeof(*t));
+		ASSERT(t != NULL);
+		k->tries[attempt - 1] = t;
+	} else {
+		story_fini(&t->story);
+		buf_fini(&t->prefill);
+		*t = (struct known_try){ 0 };
+	}
+	buf_init(&t->prefill, PREFILL_BYTES);
+	k->attempt = attempt;
+	return t;
+}
+
+const struct known_try *known_try(const struct known *k, uint32_t attempt)
+{
+	return attempt == 0 || attempt > k->n_tries ? NULL
+						    : k->tries[attempt - 1];
 }
 
 static uint64_t mix(uint64_t h, const void *p, size_t len)
@@ -82,6 +124,8 @@ static int64_t number_in(const struct buf *b, const char *name)
 static bool saw_end(struct known *k, const struct page *p, struct why *why)
 {
 	uint64_t hash = mix(1, p->metadata.data, p->metadata.len) | 1;
+	const struct known_try *t;
+	int64_t tokens;
 
 	if (p->metadata.len == 0) {
 		err_why(why, "ended without metadata");
@@ -92,20 +136,25 @@ static bool saw_end(struct known *k, const struct page *p, struct why *why)
 		return false;
 	}
 	k->metadata = hash;
-	if (p->status != EXECUTION_COMPLETED)
+	if (p->status != EXECUTION_COMPLETED || k->foreign)
 		return true;
-	if (k->taken < k->story.whole_at) {
+	t = known_try(k, k->attempt);
+	if (t == NULL || t->taken < t->story.whole_at) {
 		err_why(why,
 		    "completed, but only %zu bytes of its answer were taken",
-		    k->taken);
+		    t == NULL ? 0 : t->taken);
 		return false;
 	}
 	/* What comes behind the end may not have been waited for. */
-	if (k->story.output_tokens >= 0 && k->taken == k->story.bytes.len &&
-	    number_in(&p->metadata, "\"output_tokens\":") !=
-		k->story.output_tokens) {
-		err_why(why, "the upstream counted %" PRId64 " tokens, not so",
-		    k->story.output_tokens);
+	if (t->story.output_tokens < 0 || t->taken < t->story.bytes.len)
+		return true;
+	/* Of several attempts it is the sum. */
+	tokens = number_in(&p->metadata, "\"output_tokens\":");
+	if (tokens < t->story.output_tokens ||
+	    (k->attempt == 1 && tokens > t->story.output_tokens)) {
+		err_why(why,
+		    "the upstream counted %" PRId64 " tokens, not %" PRId64,
+		    t->story.output_tokens, tokens);
 		return false;
 	}
 	return true;
@@ -168,32 +217,110 @@ bool known_saw(
 	return !execution_ended(p->status) || saw_end(k, p, why);
 }
 
-bool known_heard(
-    struct known *k, const struct page *p, size_t *at, struct why *why)
+/* --- words --- */
+
+/* What stands, as bytes: what it was to go on from, and what it said. */
+static bool stands(const struct known *k, const struct hearing *h,
+    const struct buf *as, struct why *why)
 {
-	const struct buf *text = &k->story.text;
+	const struct known_try *t = known_try(k, h->attempt);
+	size_t head = t == NULL ? 0 : t->prefill.len;
+
+	if (h->more) {
+		err_why(
+		    why, "attempt %u is joined to more than text", h->attempt);
+		return false;
+	}
+	if (as->len == head + h->at &&
+	    (head == 0 || memcmp(as->data, t->prefill.data, head) == 0) &&
+	    (h->at == 0 ||
+		memcmp(as->data + head, t->story.text.data, h->at) == 0))
+		return true;
+	err_why(why,
+	    "%zu bytes of attempt %u stand, the next goes on from %zu others",
+	    head + h->at, h->attempt, as->len);
+	return false;
+}
+
+/* Attempt ${attempt} has something to say. False: it may not do so here. */
+static bool speaks(
+    const struct known *k, uint32_t attempt, struct hearing *h, struct why *why)
+{
+	const struct known_try *t = known_try(k, attempt);
+
+	if (attempt == h->attempt)
+		return true;
+	if (t == NULL || attempt < h->attempt) {
+		err_why(
+		    why, "attempt %u speaks behind %u", attempt, h->attempt);
+		return false;
+	}
+	if (!stands(k, h, &t->prefill, why))
+		return false;
+	h->attempt = attempt;
+	h->at = 0;
+	return true;
+}
+
+static bool heard_text(const struct known *k, const struct chunk *c,
+    struct hearing *h, struct why *why)
+{
+	const struct buf *text = &known_try(k, h->attempt)->story.text;
+
+	if (c->content_len == 0)
+		return true;
+	if (c->content_len > text->len - h->at ||
+	    memcmp(text->data + h->at, c->content, c->content_len) != 0) {
+		err_why(why,
+		    "chunk %" PRIu64 " is not what the upstream said at byte "
+		    "%zu",
+		    c->index, h->at);
+		return false;
+	}
+	h->at += c->content_len;
+	return true;
+}
+
+static bool heard_reset(const struct known *k, const struct chunk *c,
+    struct hearing *h, struct why *why)
+{
+	const struct known_try *t = known_try(k, c->attempt);
+
+	if (t == NULL || t->prefill.len > 0) {
+		err_why(why, "attempt %u begins anew, and was to go on",
+		    c->attempt);
+		return false;
+	}
+	*h = (struct hearing){ .attempt = c->attempt };
+	return true;
+}
+
+bool known_heard(const struct known *k, const struct page *p, struct hearing *h,
+    struct why *why)
+{
+	bool done = page_final(p) && p->status == EXECUTION_COMPLETED;
 	struct page_cursor cursor = { 0 };
+	const struct known_try *t;
 	struct chunk c;
 
+	if (k->foreign)
+		return true;
 	while (page_each(p, &cursor, &c)) {
-		if (c.kind == CHUNK_RESET)
-			*at = 0;
-		if (c.content_len == 0)
+		if (c.kind == CHUNK_ERROR || (c.kind == CHUNK_END && !done))
 			continue;
-		if (c.content_len > text->len - *at ||
-		    memcmp(text->data + *at, c.content, c.content_len) != 0) {
-			err_why(why,
-			    "chunk %" PRIu64
-			    " is not what the upstream said at byte %zu",
-			    c.index, *at);
-			return false;
+		if (c.kind == CHUNK_RESET) {
+			if (!heard_reset(k, &c, h, why))
+				return false;
+			continue;
 		}
-		*at += c.content_len;
+		if (!speaks(k, c.attempt, h, why) || !heard_text(k, &c, h, why))
+			return false;
+		h->more |= c.kind != CHUNK_TEXT && c.kind != CHUNK_END;
 	}
-	if (page_final(p) && p->status == EXECUTION_COMPLETED &&
-	    *at != text->len) {
-		err_why(why, "completed with %zu bytes of text, of %zu", *at,
-		    text->len);
+	t = known_try(k, h->attempt);
+	if (done && (t == NULL || h->at != t->story.text.len)) {
+		err_why(why, "completed with %zu bytes of text, of %zu", h->at,
+		    t == NULL ? 0 : t->story.text.len);
 		return false;
 	}
 	return true;

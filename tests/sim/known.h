@@ -17,8 +17,15 @@
 enum known_state {
 	KNOWN_ASKED,  /* its creation was not answered: there or not */
 	KNOWN_STORED, /* it is there */
-	KNOWN_GONE,   /* it was deleted */
+	KNOWN_GONE,   /* it was deleted: so say reads until that is forgotten */
 	KNOWN_NEVER,  /* it was refused */
+};
+
+/* One try at an upstream: what it was asked, and what it says. */
+struct known_try {
+	struct story story;
+	struct buf prefill; /* what it was to go on from */
+	size_t taken;	    /* bytes of its answer that the run has */
 };
 
 struct known {
@@ -26,20 +33,39 @@ struct known {
 	uint32_t number;
 	struct id id;
 	unsigned owner, key, body; /* key 0: none */
-	bool delete_asked;
-	unsigned pending; /* writes that were not answered */
+	bool delete_asked, payload_asked, import_asked, forget_asked;
+	bool bare;	    /* its request and its chunks were deleted */
+	bool forgotten;	    /* that it was deleted */
+	bool foreign;	    /* imported: it had no upstream here */
+	int64_t deleted_ms; /* 0: not known */
+	unsigned pending;   /* writes that were not answered */
 	/* What was seen. */
 	enum execution_status status;
 	uint64_t total;
 	uint64_t *hash; /* by index; 0: not seen */
 	size_t room;
 	uint64_t metadata; /* a hash; 0: not seen */
-	/* What its upstream says, and how much of it the run has taken. */
-	struct story story;
-	size_t taken;
+	/* By attempt, from 1; some may be missing. */
+	struct known_try **tries;
+	uint32_t n_tries;
+	uint32_t attempt; /* the newest that was begun */
+	uint64_t seed;	  /* of its upstreams' stories */
+};
+
+/* How far somebody has read who began at 0. */
+struct hearing {
+	uint32_t attempt; /* whose words came last; 0: nobody's */
+	size_t at;	  /* bytes of them */
+	bool more;	  /* what stands is not only text */
 };
 
 void known_fini(struct known *k);
+
+/* Attempt ${attempt} begins: an empty place for what is said. */
+struct known_try *known_begin(struct known *k, uint32_t attempt);
+
+/* NULL: there was none. */
+const struct known_try *known_try(const struct known *k, uint32_t attempt);
 
 /*
  * Somebody saw ${p}, asked from ${from}. False, and ${why}: it is not what it
@@ -49,10 +75,10 @@ bool known_saw(
     struct known *k, uint64_t from, const struct page *p, struct why *why);
 
 /*
- * Somebody who has read all from the start saw ${p} next, and ${*at} bytes of
- * text before it. False, and ${why}: it is not the upstream's text.
+ * Somebody who has read all from the start up to ${h} saw ${p} next. False, and
+ * ${why}: it is not the upstreams' text, or words of two of them were joined.
  */
-bool known_heard(
-    struct known *k, const struct page *p, size_t *at, struct why *why);
+bool known_heard(const struct known *k, const struct page *p, struct hearing *h,
+    struct why *why);
 
 #endif

@@ -142,6 +142,21 @@ static void stores_another_chunk(struct engine *e)
 	e->chunk_append = append_other;
 }
 
+static enum err append_unreset(struct engine_db *db, const struct execution *e,
+    const struct chunk *c, int64_t *ret_seq)
+{
+	struct chunk other = *c;
+
+	if (c->kind == CHUNK_RESET)
+		other.kind = CHUNK_TEXT;
+	return real()->chunk_append(db, e, &other, ret_seq);
+}
+
+static void joins_two_answers(struct engine *e)
+{
+	e->chunk_append = append_unreset;
+}
+
 /* --- ends --- */
 
 static enum err end_unstored(struct engine_db *db, const struct execution *e,
@@ -259,6 +274,7 @@ const struct lie world_lies[] = {
 	{ "it stores a chunk twice", .engine = stores_a_chunk_twice },
 	{ "it stores another chunk than it shows",
 	    .engine = stores_another_chunk },
+	{ "it joins two answers", .engine = joins_two_answers },
 	{ "it forgets ends", .engine = forgets_ends },
 	{ "it completes everything", .engine = completes_everything },
 	{ "it packs less than there is", .engine = packs_less_than_there_is },
@@ -272,6 +288,7 @@ const struct lie world_lies[] = {
 	{ "the network loses text", .story = STORY_LOSES_TEXT },
 	{ "the network repeats text", .story = STORY_REPEATS_TEXT },
 	{ "the network forges ends", .story = STORY_FORGES_ENDS },
+	{ "what is gone on from is not all that stands", .prefills = true },
 	{ "wakes are lost", .wakes = true },
 };
 const size_t world_n_lies = sizeof(world_lies) / sizeof(world_lies[0]);

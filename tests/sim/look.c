@@ -52,7 +52,7 @@ void world_compare(struct world *w, struct known *k)
 		PAGE_MAX_BYTES };
 	struct why why = { "" };
 	struct page p;
-	size_t heard = 0;
+	struct hearing heard = { 0 };
 	enum err rc;
 
 	page_init(&p);
@@ -126,7 +126,7 @@ void reader_seat(struct reader *r)
 	k = &w->known[r->of];
 	r->seated = true;
 	r->from_start = k->total == 0 || dice_is(&w->dice, 1, 2);
-	r->heard = 0;
+	r->heard = (struct hearing){ 0 };
 	r->from =
 	    r->from_start ? 0 : dice_throw(&w->dice, (uint32_t)k->total + 2);
 }

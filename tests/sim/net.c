@@ -107,7 +107,7 @@ static void tell_body(struct fetch *f)
 		return;
 	}
 	f->told += n;
-	net.hooks.on_taken(net.hooks.arg, f->number, f->told);
+	net.hooks.on_taken(net.hooks.arg, f->number, f->story, f->told);
 }
 
 static void tell_head(struct fetch *f)
@@ -164,7 +164,7 @@ enum err fetch_start(struct fetch_pool *pool, struct dialect_request *request,
 	f->events = events;
 	f->arg = arg;
 	f->number = number_in(&request->body);
-	f->story = net.hooks.on_asked(net.hooks.arg, f->number);
+	f->story = net.hooks.on_asked(net.hooks.arg, f->number, &request->body);
 	TAILQ_INSERT_TAIL(&net.all, f, link);
 	dialect_request_fini(request);
 	dialect_request_init(request);

@@ -18,10 +18,15 @@
 #include "tests/sim/story.h"
 
 struct net_hooks {
-	/* What does the upstream say to execution ${number}? Lent. */
-	const struct story *(*on_asked)(void *arg, uint32_t number);
-	/* The run of ${number} has taken its story up to ${upto}. */
-	void (*on_taken)(void *arg, uint32_t number, size_t upto);
+	/*
+	 * Execution ${number} is asked for in ${request}: what does the
+	 * upstream say? Lent while it is asked.
+	 */
+	const struct story *(*on_asked)(
+	    void *arg, uint32_t number, const struct buf *request);
+	/* The run of ${number} has taken ${story} up to ${upto}. */
+	void (*on_taken)(
+	    void *arg, uint32_t number, const struct story *story, size_t upto);
 	/* The worker's thread sleeps ${ms}, negative: until it is woken. */
 	void (*on_sleep)(void *arg, int ms);
 	void *arg;

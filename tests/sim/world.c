@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "store/base/thread.h"
@@ -121,17 +123,47 @@ static void on_sleep(void *arg, int ms)
 
 /* --- the network's questions --- */
 
-static const struct story *on_asked(void *arg, uint32_t number)
+/* The answer so far that ${request} wants to be gone on with. */
+static void read_prefill(const struct buf *request, struct buf *ret)
 {
-	return &world_find(arg, number)->story;
+	json_t *root, *messages, *last;
+
+	if (memmem(request->data, request->len, "assistant", 9) == NULL)
+		return;
+	root = json_loadb(request->data, request->len, 0, NULL);
+	messages = json_object_get(root, "messages");
+	ASSERT(json_array_size(messages) > 0);
+	last = json_array_get(messages, json_array_size(messages) - 1);
+	ASSERT(json_is_string(json_object_get(last, "content")));
+	buf_add(ret, json_string_value(json_object_get(last, "content")),
+	    json_string_length(json_object_get(last, "content")));
+	json_decref(root);
 }
 
-static void on_taken(void *arg, uint32_t number, size_t upto)
+static const struct story *on_asked(
+    void *arg, uint32_t number, const struct buf *request)
+{
+	struct world *w = arg;
+	struct known *k = world_find(w, number);
+	struct known_try *t = known_begin(k, k->attempt + 1);
+	struct dice dice = { k->seed + k->attempt };
+
+	story_init(&t->story, dice_bits(&dice), w->weather.heavy,
+	    w->o.lie == NULL ? STORY_TRUE : w->o.lie->story);
+	read_prefill(request, &t->prefill);
+	if (w->o.lie != NULL && w->o.lie->prefills && t->prefill.len > 0)
+		t->prefill.len--;
+	return &t->story;
+}
+
+static void on_taken(
+    void *arg, uint32_t number, const struct story *story, size_t upto)
 {
 	struct known *k = world_find(arg, number);
 
-	if (upto > k->taken)
-		k->taken = upto;
+	for (uint32_t i = 0; i < k->n_tries; i++)
+		if (k->tries[i] != NULL && &k->tries[i]->story == story)
+			k->tries[i]->taken = upto;
 }
 
 /* --- birth --- */
@@ -149,6 +181,11 @@ static void disturb(struct world *w)
 	w->store->db->engine = &w->engine;
 }
 
+static bool runs_on(const struct world *w, const struct execution *e)
+{
+	return e->status == EXECUTION_QUEUED || worker_recovers(w->worker, e);
+}
+
 /* As the server does before its first request. */
 static void recover(struct world *w)
 {
@@ -157,14 +194,20 @@ static void recover(struct world *w)
 
 	ASSERT(store_unfinished(w->store, &left, &n) == OK);
 	for (size_t i = 0; i < n; i++) {
-		if (left[i]->status == EXECUTION_QUEUED)
+		struct known *k = world_find_id(w, &left[i]->id);
+
+		/* What a dead process began and nobody saw is begun again. */
+		if (k != NULL)
+			k->attempt = left[i]->attempts;
+		if (runs_on(w, left[i]))
 			continue;
 		if (w->stopped)
 			world_break(w, NULL, "a clean stop left one streaming");
 		ASSERT(worker_settle(w->worker, left[i]) == OK);
 	}
+	worker_settled(w->worker);
 	for (size_t i = 0; i < n; i++)
-		if (left[i]->status == EXECUTION_QUEUED)
+		if (runs_on(w, left[i]))
 			ASSERT(worker_submit(w->worker, &left[i]) == OK);
 	for (size_t i = 0; i < n; i++)
 		execution_free(left[i]);
@@ -270,11 +313,22 @@ static void begin(const struct world_options *o, struct world *w)
 		.on_taken = on_taken,
 		.on_sleep = on_sleep,
 		.arg = w };
-	static const struct worker_upstream upstream = { .name = "up",
-		.dialect = "openai",
-		.base_url = "http://127.0.0.1:1/v1",
-		.key = "sk-simulated",
-		.model = "m" };
+	static const struct worker_upstream upstreams[] = {
+		{ .name = "up",
+		    .dialect = "openai",
+		    .base_url = "http://127.0.0.1:1/v1",
+		    .key = "sk-simulated",
+		    .model = "m" },
+		{ .name = "other",
+		    .dialect = "openai",
+		    .base_url = "http://127.0.0.1:2/v1",
+		    .model = "m",
+		    .prefill = "yes" },
+	};
+	static const char *const targets[] = { "up", "other" };
+	static const struct worker_model both = {
+		.name = "both", .targets = targets, .n_targets = 2
+	};
 
 	memset(w, 0, sizeof(*w));
 	w->o = *o;
@@ -282,8 +336,10 @@ static void begin(const struct world_options *o, struct world *w)
 	w->wall_ms = EPOCH_MS;
 	w->mono_ms = 1000;
 	w->store_options.url = place;
-	w->worker_options = (struct worker_options){ .upstreams = &upstream,
-		.n_upstreams = 1,
+	w->worker_options = (struct worker_options){ .upstreams = upstreams,
+		.n_upstreams = 2,
+		.models = &both,
+		.n_models = 1,
 		.connect_ms = 4000,
 		.first_token_ms = 8000,
 		.idle_ms = 8000,

@@ -28,9 +28,9 @@ struct world;
 /* One client that reads one log. */
 struct reader {
 	struct world *world;
-	uint32_t of;   /* place in known, when seated */
-	uint64_t from; /* where it goes on */
-	size_t heard;  /* bytes of text, when it began at 0 */
+	uint32_t of;	      /* place in known, when seated */
+	uint64_t from;	      /* where it goes on */
+	struct hearing heard; /* when it began at 0 */
 	bool seated, from_start, waiting, woken;
 	struct waiter waiter;
 };
@@ -40,7 +40,8 @@ struct lie {
 	const char *name;
 	enum disk_lie disk;
 	enum story_lie story;
-	bool wakes; /* some are lost */
+	bool wakes;    /* some are lost */
+	bool prefills; /* what is gone on from is not all that stands */
 	/* Change what the store's engine does. */
 	void (*engine)(struct engine *e);
 };
@@ -59,6 +60,7 @@ struct world_options {
 struct weather {
 	bool scarce; /* there is no memory, now and then */
 	bool heavy;  /* long answers */
+	bool tries;  /* what fails is tried again, and elsewhere */
 	bool faults; /* disks fail and fill */
 	bool crashes;
 	bool power;	     /* a crash may take the power with it */
@@ -158,6 +160,8 @@ void world_event(struct world *w);
 
 /* An execution of ${w}'s making by its number. */
 struct known *world_find(struct world *w, uint32_t number);
+/* By its id; NULL: forgotten. */
+struct known *world_find_id(struct world *w, const struct id *id);
 
 /* --- scarce.c, liars.c --- */
 
