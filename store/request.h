@@ -32,6 +32,10 @@
  * stream              boolean; absent: true. How the upstream is asked
  * metadata            object of the caller's; kept, never sent upstream
  * extra               object: further members for the upstream as they are
+ * openai              object: as extra, but only for upstreams of that dialect;
+ *                     others leave it out, with a warning
+ * reply               object of the front's that made it: how the answer is to
+ *                     be told; never sent upstream
  * on_interrupt        fail | restart | continue | auto: what to do when the
  *                     answer breaks off half-way; never sent upstream
  * retry               {"attempts"?, "base_ms"?, "max_ms"?}: integers; never

@@ -155,6 +155,29 @@ void ask_extra(struct ask *a, json_t *body)
 	json_decref(extra);
 }
 
+void ask_extra_openai(struct ask *a, json_t *body)
+{
+	json_t *extra = json_deep_copy(ask_member(a, "openai"));
+
+	if (extra == NULL && ask_member(a, "openai") != NULL)
+		no_memory(a);
+	merge(a, body, extra, "openai");
+	json_decref(extra);
+}
+
+void ask_lacks_openai(struct ask *a)
+{
+	const char *key;
+	char where[64];
+	json_t *v;
+
+	json_object_foreach(ask_member(a, "openai"), key, v)
+	{
+		name_member(where, sizeof(where), "openai", key);
+		ask_warn(a, where, "left out: this upstream does not know it");
+	}
+}
+
 static int on_bytes(const char *bytes, size_t len, void *arg)
 {
 	buf_add(arg, bytes, len);

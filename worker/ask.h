@@ -57,6 +57,13 @@ void ask_copy(struct ask *a, json_t *to, const char *key, const char *from);
  */
 void ask_extra(struct ask *a, json_t *body);
 
+/*
+ * The same with what was said in OpenAI's protocol and is ours to pass on only
+ * to those that speak it; the others warn of each.
+ */
+void ask_extra_openai(struct ask *a, json_t *body);
+void ask_lacks_openai(struct ask *a);
+
 /* Write ${body} and the headers that all upstreams want. Takes ${body}. */
 void ask_finish(struct ask *a, json_t *body, const char *stream_type);
 

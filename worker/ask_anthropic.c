@@ -298,6 +298,7 @@ void ask_anthropic(struct ask *a)
 	set_sampling(a, body, &t);
 	set_format(a, body);
 	ask_extra(a, body);
+	ask_lacks_openai(a);
 	ask_finish(a, body, "text/event-stream");
 	buf_printf(&a->ret->url, "%s%s/messages", target->base_url,
 	    ends_with(target->base_url, "/v1") ? "" : "/v1");

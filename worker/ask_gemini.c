@@ -400,6 +400,7 @@ void ask_gemini(struct ask *a)
 	set_choice(a, body);
 	set_config(a, body);
 	ask_extra(a, body);
+	ask_lacks_openai(a);
 	ask_finish(a, body, "text/event-stream");
 	buf_printf(url, "%s%s/", target->base_url,
 	    ends_with_version(target->base_url) ? "" : "/v1beta");

@@ -211,6 +211,7 @@ void ask_ollama(struct ask *a)
 	if (json_object_get(ask_member(a, "extra"), "truncate") == NULL)
 		ask_set(a, body, "truncate", json_false());
 	ask_extra(a, body);
+	ask_lacks_openai(a);
 	ask_finish(a, body, "application/x-ndjson");
 	buf_printf(&a->ret->url, "%s%s/chat", target->base_url,
 	    ends_with(target->base_url, "/api") ? "" : "/api");

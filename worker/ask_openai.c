@@ -57,6 +57,7 @@ void ask_openai(struct ask *a)
 	    target->is_openai ? "max_completion_tokens" : "max_tokens",
 	    "max_output_tokens");
 	ask_extra(a, body);
+	ask_extra_openai(a, body);
 	ask_finish(a, body, "text/event-stream");
 	buf_printf(&a->ret->url, "%s/chat/completions", target->base_url);
 	if (target->key != NULL && *target->key != '\0')
