@@ -21,6 +21,9 @@ static void call_free(struct call *call)
 	if (call->state_drop)
 		call->state_drop(call->state);
 	free(call->state);
+	if (call->memo_drop)
+		call->memo_drop(call->memo);
+	free(call->memo);
 	free(call);
 }
 
@@ -72,6 +75,15 @@ void *call_state(struct call *call, size_t bytes, void (*drop)(void *state))
 	if (call->state)
 		call->state_drop = drop;
 	return call->state;
+}
+
+void *call_memo(struct call *call, size_t bytes, void (*drop)(void *memo))
+{
+	ASSERT(!call->memo);
+	call->memo = calloc(1, bytes);
+	if (call->memo)
+		call->memo_drop = drop;
+	return call->memo;
 }
 
 /* Let go of the exchange: what is left of the call is freed. */

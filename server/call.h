@@ -43,6 +43,12 @@ struct call {
 	/* The handler's; state_drop runs when the call ends, however. */
 	void *state;
 	void (*state_drop)(void *state);
+	/*
+	 * What the front remembers of the request, whatever states come and
+	 * go; memo_drop runs when the call ends, after state_drop.
+	 */
+	void *memo;
+	void (*memo_drop)(void *memo);
 	/* A waiter fired, or the socket drained. */
 	void (*on_wake)(struct call *call);
 	void (*on_ready)(struct call *call);
@@ -53,6 +59,9 @@ struct call *call_new(struct service *s, struct http_exchange *x);
 
 /* Zeroed memory of the call's own; NULL without memory. Once per call. */
 void *call_state(struct call *call, size_t bytes, void (*drop)(void *state));
+
+/* The same for the memo. */
+void *call_memo(struct call *call, size_t bytes, void (*drop)(void *memo));
 
 /* ${body} is moved out of; a failed one becomes an internal error. */
 void call_reply(
