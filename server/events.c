@@ -1,13 +1,19 @@
 #include "server/events.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "server/call.h"
 #include "server/front.h"
 #include "server/reader.h"
+#include "server/telling.h"
 #include "server/write_page.h"
 #include "store/base/clock.h"
 
 /* What a client that never reads costs, beside its socket's buffers. */
 #define PAGE_BYTES ((size_t)32 << 10)
+/* A row of some bytes may become an event of some hundred. */
+#define TOLD_CHUNKS 256
 
 struct events {
 	struct reader reader;
@@ -19,7 +25,10 @@ struct events {
 
 static void drop(void *state)
 {
-	reader_close(&((struct events *)state)->reader);
+	struct events *s = state;
+
+	reader_close(&s->reader);
+	telling_free(s->o.telling);
 }
 
 static int64_t time_left(const struct events *s)
@@ -47,35 +56,58 @@ static void more(struct call *call)
 }
 
 /* The stream begins with the first page: before it, an id can be wrong. */
-static void begin(struct events *s, struct buf *b)
+static void begin(struct events *s)
 {
 	struct call *call = s->reader.call;
 
-	if (s->o.hello)
-		buf_puts(b, s->o.hello);
 	http_reply_header(call->x, "Cache-Control", "no-cache");
 	http_reply_header(call->x, "X-Accel-Buffering", "no");
 	call->on_ready = more;
 	call->events = true;
+	call_stream(call, 200, "text/event-stream");
 }
 
-static void write_events(struct events *s, struct buf *b, struct page *page)
+/* False: the request is refused by ${refusal}, which may be NULL. */
+static bool tell(struct events *s, struct buf *b, const struct page *page,
+    struct problem *refusal)
 {
 	const struct front *front = s->reader.call->front;
 	struct page_cursor at = { 0 };
 	struct chunk c;
 
+	if (s->o.telling) {
+		enum telling_state state =
+		    telling_page(s->o.telling, b, page, refusal);
+
+		s->ended = state != TELLING_ON;
+		return state != TELLING_REFUSED;
+	}
 	while (page_each(page, &at, &c))
 		front->event_chunk(b, &c);
-	if (page_final(page)) {
+	s->ended = page_final(page);
+	if (s->ended)
 		front->event_result(b, page);
+	return true;
+}
+
+static bool write_events(struct events *s, struct buf *b,
+    const struct page *page, struct problem *refusal)
+{
+	bool first = refusal;
+
+	if (first && s->o.hello)
+		buf_puts(b, s->o.hello);
+	if (!tell(s, b, page, refusal))
+		return false;
+	if (!s->ended && page->n == 0 && time_left(s) == 0)
 		s->ended = true;
-	} else if (page->n == 0 && time_left(s) == 0) {
-		s->ended = true;
-	} else if (page->n == 0) {
+	else if (!s->ended && page->n == 0)
 		buf_puts(b, ": ping\n\n");
-	}
+	/* What is not written does not drain, and is not a beginning. */
+	if (b->len == 0 && (first || !s->ended))
+		buf_puts(b, ": ping\n\n");
 	s->reader.q.from = page_next(page);
+	return true;
 }
 
 static void on_page(
@@ -84,6 +116,7 @@ static void on_page(
 	struct events *s = (struct events *)r;
 	struct call *call = r->call;
 	bool first = !call->started;
+	struct problem refusal;
 	struct buf b;
 
 	s->reading = false;
@@ -96,20 +129,38 @@ static void on_page(
 		return;
 	}
 	buf_init(&b, WRITE_PAGE_MAX_BYTES);
-	if (first)
-		begin(s, &b);
-	write_events(s, &b, page);
-	if (buf_state(&b) != OK) {
+	if (!write_events(s, &b, page, first ? &refusal : NULL)) {
+		call_fail(call, &refusal);
+	} else if (buf_state(&b) != OK) {
 		call_fail_err(call, buf_state(&b), NULL);
 	} else if (b.len == 0) {
-		/* Nothing is written, so nothing will drain. */
 		call_end(call);
 	} else {
 		if (first)
-			call_stream(call, 200, "text/event-stream");
+			begin(s);
 		(void)http_stream_write(call->x, b.data, b.len);
 	}
 	buf_fini(&b);
+}
+
+enum err events_last_id(struct call *call, int64_t *ret)
+{
+	const char *text = http_header(call->x, "Last-Event-ID");
+	char *end;
+	long long v;
+
+	if (!text || !*text)
+		return OK;
+	errno = 0;
+	v = strtoll(text, &end, 10);
+	if (*end || errno || v < 0 || v == INT64_MAX || *text == ' ' ||
+	    *text == '+') {
+		call_refuse(call, PROBLEM_INVALID_ARGUMENT, "Last-Event-ID",
+		    "Last-Event-ID must be the id of an event of this stream");
+		return ERR_INPUT;
+	}
+	*ret = v;
+	return OK;
 }
 
 void events_start(
@@ -118,6 +169,7 @@ void events_start(
 	struct events *s = call_state(call, sizeof(*s), drop);
 
 	if (!s) {
+		telling_free(o->telling);
 		call_fail_err(call, ERR_NOMEM, NULL);
 		return;
 	}
@@ -126,9 +178,12 @@ void events_start(
 			  ? INT64_MAX
 			  : clock_mono_ms() + o->wait_ms;
 	reader_init(&s->reader, call, id, on_page);
-	s->reader.q.from = o->from;
+	s->reader.q.from = o->telling ? 0 : o->from;
 	s->reader.q.max_bytes = PAGE_BYTES;
+	if (o->telling)
+		s->reader.q.limit = TOLD_CHUNKS;
 	s->reading = true;
-	/* The first look does not wait: headers leave at once. */
-	reader_read(&s->reader, READER_NOW, 0);
+	/* Unless it may be held, the first look does not wait: headers leave. */
+	reader_read(
+	    &s->reader, o->hold_ms > 0 ? READER_NEWS : READER_NOW, o->hold_ms);
 }

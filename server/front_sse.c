@@ -3,7 +3,6 @@
  * reads lines. A chunk is a message whose id is its index; "end" and "problem"
  * are events of their own.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,23 +69,11 @@ const struct front front_sse = {
 static enum err read_after(struct call *call, int64_t *ret)
 {
 	static const char *const names[] = { "after", NULL };
-	const char *text = http_header(call->x, "Last-Event-ID");
-	char *end;
-	long long v;
+	enum err e = events_last_id(call, ret);
 
-	if (!text || !*text)
-		return call_number(call, names, -1, INT64_MAX - 1, ret);
-	errno = 0;
-	v = strtoll(text, &end, 10);
-	if (*end || errno || v < 0 || v == INT64_MAX || *text == ' ' ||
-	    *text == '+') {
-		call_refuse(call, PROBLEM_INVALID_ARGUMENT, "Last-Event-ID",
-		    "Last-Event-ID must be the id of an event of this stream: "
-		    "a chunk's index");
-		return ERR_INPUT;
-	}
-	*ret = v;
-	return OK;
+	if (e != OK || *ret >= 0)
+		return e;
+	return call_number(call, names, -1, INT64_MAX - 1, ret);
 }
 
 void front_sse_events(struct call *call)
