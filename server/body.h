@@ -57,6 +57,33 @@ void body_create_fini(struct body_create *c);
  */
 MUST_CHECK enum err body_create_blind(struct body_create *c, bool fails);
 
+/* --- a chat completion (OpenAI) --- */
+
+/* Where a stream of chat completion chunks says what was used. */
+enum body_usage {
+	BODY_USAGE_FINISH, /* in the chunk that has the finish reason */
+	BODY_USAGE_EXTRA,  /* in one of its own behind it */
+	BODY_USAGE_NONE,
+};
+
+struct body_chat {
+	struct body_create create;
+	bool stream;
+	bool cancel_on_leave; /* "on_disconnect":"cancel" */
+	enum body_usage usage;
+};
+
+/*
+ * Read a chat completion's body into an empty ${ret}; ${fails} as
+ * body_create_blind(): it is done here. What is not known is kept for upstreams
+ * of the same protocol. Fails: as body_create().
+ */
+MUST_CHECK enum err body_chat(const struct json_t *root, bool fails,
+    struct body_chat *ret, struct problem *p);
+
+/* What a stored request of body_chat()'s said of the usage. */
+enum body_usage body_chat_usage(const char *request, size_t len);
+
 /*
  * The request as it is stored. ${prompt} (JSON of body_prompt(), or NULL) is
  * rendered with the inputs and lends what the client left open.

@@ -7,6 +7,7 @@ static const struct front *const all[] = {
 	&front_callable,
 	&front_ops,
 	&front_sse,
+	&front_openai,
 	NULL,
 };
 

@@ -30,6 +30,10 @@ void front_rest_cancel(struct call *call);
 void front_sse_events(struct call *call);
 void front_sse_ticket(struct call *call);
 
+/* front_openai_chat.c */
+void front_openai_chat_create(struct call *call);
+void front_openai_chat_show(struct call *call);
+
 /* front_rest_poll.c, front_rest_export.c */
 void front_rest_poll(struct call *call);
 void front_rest_export(struct call *call);

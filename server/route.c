@@ -27,6 +27,12 @@
 		HTTP_##method, pattern, &front_rest, scope, cost, handle, \
 		    what, query                                           \
 	}
+/* What its clients add to a query is theirs: NULL passes it over. */
+#define OPENAI(method, pattern, scope, cost, handle, query, what)           \
+	{                                                                   \
+		HTTP_##method, pattern, &front_openai, scope, cost, handle, \
+		    what, query                                             \
+	}
 #define OPS(pattern, scope, handle, what)                                      \
 	{                                                                      \
 		HTTP_GET, pattern, &front_ops, scope, ROUTE_FREE, handle, what \
@@ -84,6 +90,13 @@ static const struct route table[] = {
 	    "the answer as plain text"),
 	REST(POST, "/v1/executions/{id}/cancel", RUN, ROUTE_READ,
 	    front_rest_cancel, "cancel an execution"),
+
+	OPENAI(POST, "/v1/chat/completions", RUN, ROUTE_CREATE,
+	    front_openai_chat_create, NULL,
+	    "OpenAI's chat completions, as a stream or whole"),
+	OPENAI(GET, "/v1/chat/completions/{id}", READ, ROUTE_READ,
+	    front_openai_chat_show, "stream starting_after wait_ms",
+	    "an execution as a chat completion, or as its stream again"),
 
 	ASKED(GET, "/v1/usage", READ, ROUTE_READ, front_rest_usage,
 	    "by owner since until limit after",
@@ -253,6 +266,8 @@ const struct front *route_front_of(enum http_method method, const char *path)
 {
 	if (method == HTTP_POST && strncmp(path, "/v1/", 4) != 0)
 		return &front_callable;
+	if (strncmp(path, "/v1/chat/", 9) == 0)
+		return &front_openai;
 	return &front_rest;
 }
 
