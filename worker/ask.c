@@ -199,6 +199,25 @@ void ask_finish(struct ask *a, json_t *body, const char *stream_type)
 	buf_puts(h, "Accept-Encoding: identity\n");
 }
 
+void ask_get(struct ask *a)
+{
+	a->ret->is_get = true;
+	buf_puts(&a->ret->headers,
+	    "Accept: application/json\nAccept-Encoding: identity\n");
+}
+
+void ask_percent(struct buf *url, const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+
+	for (; *s != '\0'; s++)
+		if (strchr(plain, *s) != NULL)
+			buf_putc(url, *s);
+		else
+			buf_printf(url, "%%%02X", (unsigned char)*s);
+}
+
 /* --- reading the request --- */
 
 json_t *ask_member(const struct ask *a, const char *key)

@@ -67,6 +67,12 @@ void ask_lacks_openai(struct ask *a);
 /* Write ${body} and the headers that all upstreams want. Takes ${body}. */
 void ask_finish(struct ask *a, json_t *body, const char *stream_type);
 
+/* The same of a question without a body. */
+void ask_get(struct ask *a);
+
+/* Append ${s} to a URL, percent-encoded. */
+void ask_percent(struct buf *url, const char *s);
+
 /*
  * Drop the turns whose ${member}, an array, is empty: what says nothing is
  * refused by upstreams. Refuses the request when none is left.

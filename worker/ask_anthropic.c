@@ -282,6 +282,15 @@ static bool ends_with(const char *s, const char *tail)
 	return n >= m && strcmp(s + n - m, tail) == 0;
 }
 
+static void add_key(struct ask *a)
+{
+	const char *key = a->target->key;
+
+	buf_puts(&a->ret->headers, "anthropic-version: 2023-06-01\n");
+	if (key != NULL && *key != '\0')
+		buf_printf(&a->ret->headers, "x-api-key: %s\n", key);
+}
+
 void ask_anthropic(struct ask *a)
 {
 	const struct dialect_target *target = a->target;
@@ -302,7 +311,20 @@ void ask_anthropic(struct ask *a)
 	ask_finish(a, body, "text/event-stream");
 	buf_printf(&a->ret->url, "%s%s/messages", target->base_url,
 	    ends_with(target->base_url, "/v1") ? "" : "/v1");
-	buf_puts(&a->ret->headers, "anthropic-version: 2023-06-01\n");
-	if (target->key != NULL && *target->key != '\0')
-		buf_printf(&a->ret->headers, "x-api-key: %s\n", target->key);
+	add_key(a);
+}
+
+void ask_anthropic_list(struct ask *a, const char *after)
+{
+	const char *base = a->target->base_url;
+	struct buf *url = &a->ret->url;
+
+	buf_printf(url, "%s%s/models?limit=1000", base,
+	    ends_with(base, "/v1") ? "" : "/v1");
+	if (after != NULL) {
+		buf_puts(url, "&after_id=");
+		ask_percent(url, after);
+	}
+	ask_get(a);
+	add_key(a);
 }

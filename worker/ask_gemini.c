@@ -370,8 +370,6 @@ static bool ends_with_version(const char *url)
 /* The model is a part of the path: nothing in it may lead elsewhere. */
 static void add_model(struct ask *a, struct buf *url)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
 	const char *s = model_name(a);
 
 	if (strncmp(s, "tunedModels/", 12) == 0) {
@@ -382,16 +380,25 @@ static void add_model(struct ask *a, struct buf *url)
 	}
 	if (*s == '\0' || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
 		ask_refuse(a, "model: it is no name");
-	for (; *s != '\0'; s++)
-		if (strchr(plain, *s) != NULL)
-			buf_putc(url, *s);
-		else
-			buf_printf(url, "%%%02X", (unsigned char)*s);
+	ask_percent(url, s);
+}
+
+static void add_key(struct ask *a)
+{
+	const char *key = a->target->key;
+
+	if (key != NULL && *key != '\0')
+		buf_printf(&a->ret->headers, "x-goog-api-key: %s\n", key);
+}
+
+static void add_base(const struct dialect_target *target, struct buf *url)
+{
+	buf_printf(url, "%s%s/", target->base_url,
+	    ends_with_version(target->base_url) ? "" : "/v1beta");
 }
 
 void ask_gemini(struct ask *a)
 {
-	const struct dialect_target *target = a->target;
 	struct buf *url = &a->ret->url;
 	json_t *body = json_object();
 
@@ -402,12 +409,23 @@ void ask_gemini(struct ask *a)
 	ask_extra(a, body);
 	ask_lacks_openai(a);
 	ask_finish(a, body, "text/event-stream");
-	buf_printf(url, "%s%s/", target->base_url,
-	    ends_with_version(target->base_url) ? "" : "/v1beta");
+	add_base(a->target, url);
 	add_model(a, url);
 	buf_puts(url, ask_streams(a) ? ":streamGenerateContent?alt=sse"
 				     : ":generateContent");
-	if (target->key != NULL && *target->key != '\0')
-		buf_printf(
-		    &a->ret->headers, "x-goog-api-key: %s\n", target->key);
+	add_key(a);
+}
+
+void ask_gemini_list(struct ask *a, const char *after)
+{
+	struct buf *url = &a->ret->url;
+
+	add_base(a->target, url);
+	buf_puts(url, "models?pageSize=1000");
+	if (after != NULL) {
+		buf_puts(url, "&pageToken=");
+		ask_percent(url, after);
+	}
+	ask_get(a);
+	add_key(a);
 }

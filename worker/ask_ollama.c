@@ -191,6 +191,14 @@ static bool ends_with(const char *s, const char *tail)
 	return n >= m && strcmp(s + n - m, tail) == 0;
 }
 
+static void add_key(struct ask *a)
+{
+	const char *key = a->target->key;
+
+	if (key != NULL && *key != '\0')
+		buf_printf(&a->ret->headers, "Authorization: Bearer %s\n", key);
+}
+
 void ask_ollama(struct ask *a)
 {
 	const struct dialect_target *target = a->target;
@@ -215,7 +223,16 @@ void ask_ollama(struct ask *a)
 	ask_finish(a, body, "application/x-ndjson");
 	buf_printf(&a->ret->url, "%s%s/chat", target->base_url,
 	    ends_with(target->base_url, "/api") ? "" : "/api");
-	if (target->key != NULL && *target->key != '\0')
-		buf_printf(&a->ret->headers, "Authorization: Bearer %s\n",
-		    target->key);
+	add_key(a);
+}
+
+void ask_ollama_list(struct ask *a, const char *after)
+{
+	const char *base = a->target->base_url;
+
+	(void)after; /* it comes whole */
+	buf_printf(&a->ret->url, "%s%s/tags", base,
+	    ends_with(base, "/api") ? "" : "/api");
+	ask_get(a);
+	add_key(a);
 }

@@ -11,4 +11,7 @@
 /* As build in driver.h. */
 void ask_ollama(struct ask *a);
 
+/* As list in driver.h. */
+void ask_ollama_list(struct ask *a, const char *after);
+
 #endif

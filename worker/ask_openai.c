@@ -39,6 +39,14 @@ static void set_choice(struct ask *a, json_t *body)
 		json_object_get(choice, "name")));
 }
 
+static void add_key(struct ask *a)
+{
+	const char *key = a->target->key;
+
+	if (key != NULL && *key != '\0')
+		buf_printf(&a->ret->headers, "Authorization: Bearer %s\n", key);
+}
+
 void ask_openai(struct ask *a)
 {
 	const struct dialect_target *target = a->target;
@@ -60,7 +68,13 @@ void ask_openai(struct ask *a)
 	ask_extra_openai(a, body);
 	ask_finish(a, body, "text/event-stream");
 	buf_printf(&a->ret->url, "%s/chat/completions", target->base_url);
-	if (target->key != NULL && *target->key != '\0')
-		buf_printf(&a->ret->headers, "Authorization: Bearer %s\n",
-		    target->key);
+	add_key(a);
+}
+
+void ask_openai_list(struct ask *a, const char *after)
+{
+	(void)after; /* it comes whole */
+	buf_printf(&a->ret->url, "%s/models", a->target->base_url);
+	ask_get(a);
+	add_key(a);
 }

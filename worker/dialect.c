@@ -89,6 +89,7 @@ void dialect_request_init(struct dialect_request *r)
 	buf_init(&r->body, DIALECT_MAX_BODY_BYTES);
 	buf_init(&r->headers, MAX_HEADER_BYTES);
 	buf_init(&r->warnings, MAX_WARNING_BYTES);
+	r->is_get = false;
 }
 
 void dialect_request_fini(struct dialect_request *r)
@@ -110,24 +111,33 @@ static bool has_control(const char *s)
 	return false;
 }
 
-static enum err check_target(
-    const struct dialect_target *target, struct why *why)
+static enum err check_base(const struct dialect_target *target, struct why *why)
 {
 	if (target->base_url == NULL || *target->base_url == '\0' ||
 	    has_control(target->base_url)) {
 		err_why(why, "base_url: empty, or has a control byte");
 		return ERR_INPUT;
 	}
+	/* Never echo it: it is the key. */
+	if (has_control(target->key)) {
+		err_why(why, "key: has a line break or another control byte");
+		return ERR_INPUT;
+	}
+	return OK;
+}
+
+static enum err check_target(
+    const struct dialect_target *target, struct why *why)
+{
+	enum err err = check_base(target, why);
+
+	if (err != OK)
+		return err;
 	if (target->model == NULL || *target->model == '\0' ||
 	    strlen(target->model) > REQUEST_MAX_MODEL_BYTES ||
 	    has_control(target->model) ||
 	    !utf8_valid(target->model, strlen(target->model))) {
 		err_why(why, "model: empty, too long, or not plain text");
-		return ERR_INPUT;
-	}
-	/* Never echo it: it is the key. */
-	if (has_control(target->key)) {
-		err_why(why, "key: has a line break or another control byte");
 		return ERR_INPUT;
 	}
 	return OK;
@@ -198,6 +208,31 @@ enum err dialect_build(const struct dialect *d, const char *request, size_t len,
 	}
 out:
 	json_decref(root);
+	dialect_request_fini(&out);
+	return err;
+}
+
+enum err dialect_build_models(const struct dialect *d,
+    const struct dialect_target *target, const char *after,
+    struct dialect_request *ret, struct why *why)
+{
+	struct dialect_request out;
+	struct ask ask = { .target = target, .ret = &out, .why = why };
+	enum err err;
+
+	dialect_request_init(&out);
+	err = check_base(target, why);
+	if (err == OK) {
+		d->list(&ask, after);
+		err = ask.err;
+	}
+	if (err == OK)
+		err = check_written(&out, why);
+	if (err == OK) {
+		dialect_request_fini(ret);
+		*ret = out;
+		dialect_request_init(&out);
+	}
 	dialect_request_fini(&out);
 	return err;
 }

@@ -184,6 +184,7 @@ struct dialect_request {
 	 * objects; empty: nothing.
 	 */
 	struct buf warnings;
+	bool is_get; /* a question without a body */
 };
 void dialect_request_init(struct dialect_request *r);
 void dialect_request_fini(struct dialect_request *r);
@@ -196,6 +197,15 @@ void dialect_request_fini(struct dialect_request *r);
  */
 MUST_CHECK enum err dialect_build(const struct dialect *d, const char *request,
     size_t len, const struct dialect_target *target,
+    struct dialect_request *ret, struct why *why);
+
+/*
+ * Ask ${target}, whose model does not matter, for its list of models: from
+ * where ${after} says that it goes on (struct results_models), or NULL. As
+ * dialect_build().
+ */
+MUST_CHECK enum err dialect_build_models(const struct dialect *d,
+    const struct dialect_target *target, const char *after,
     struct dialect_request *ret, struct why *why);
 
 #endif

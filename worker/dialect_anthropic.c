@@ -240,5 +240,6 @@ const struct dialect dialect_anthropic = {
 	.frame = frame,
 	.usage = frame_usage,
 	.build = ask_anthropic,
+	.list = ask_anthropic_list,
 	.models = results_anthropic_models,
 };

@@ -128,6 +128,7 @@ const struct dialect dialect_gemini = {
 	.frame = frame,
 	.usage = frame_usage,
 	.build = ask_gemini,
+	.list = ask_gemini_list,
 	.models = results_gemini_models,
 	.embeddings = results_gemini_embeddings,
 };

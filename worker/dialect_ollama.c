@@ -74,6 +74,7 @@ const struct dialect dialect_ollama = {
 	.frame = frame,
 	.usage = frame_usage,
 	.build = ask_ollama,
+	.list = ask_ollama_list,
 	.models = results_ollama_models,
 	.embeddings = results_ollama_embeddings,
 };

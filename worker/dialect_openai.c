@@ -184,6 +184,7 @@ const struct dialect dialect_openai = {
 	.quick = quick,
 	.usage = frame_usage,
 	.build = ask_openai,
+	.list = ask_openai_list,
 	.models = results_openai_models,
 	.embeddings = results_openai_embeddings,
 	.generation = results_openai_generation,

@@ -59,6 +59,12 @@ struct dialect {
 	 */
 	void (*build)(struct ask *a);
 
+	/*
+	 * The same for a list of models, behind ${after} (NULL: from its
+	 * beginning).
+	 */
+	void (*list)(struct ask *a, const char *after);
+
 	/* As results_*() on the parsed body; NULL: it has no such answer. */
 	enum err (*models)(const json_t *root, struct results_models *ret);
 	enum err (*embeddings)(

@@ -28,7 +28,7 @@ struct fetch {
 	struct buf body;	    /* what is sent */
 	size_t body_len;
 	uint64_t taken, max_body_bytes;
-	bool added, has_head, refused, too_large, over;
+	bool is_get, added, has_head, refused, too_large, over;
 };
 
 /* --- what curl calls --- */
@@ -176,9 +176,13 @@ static CURLcode set_options(struct fetch *f, const char *url)
 	SET(UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
 	SET(USERAGENT, "spool/" SPOOL_VERSION);
 	SET(HTTPHEADER, f->headers);
-	SET(POST, 1L);
-	SET(POSTFIELDS, f->body.data == NULL ? "" : f->body.data);
-	SET(POSTFIELDSIZE_LARGE, (curl_off_t)f->body.len);
+	if (f->is_get) {
+		SET(HTTPGET, 1L);
+	} else {
+		SET(POST, 1L);
+		SET(POSTFIELDS, f->body.data == NULL ? "" : f->body.data);
+		SET(POSTFIELDSIZE_LARGE, (curl_off_t)f->body.len);
+	}
 	SET(OPENSOCKETFUNCTION, on_open_socket);
 	SET(OPENSOCKETDATA, f);
 	SET(PREREQFUNCTION, on_ready);
@@ -222,6 +226,7 @@ enum err fetch_start(struct fetch_pool *pool, struct dialect_request *request,
 	buf_putc(&request->url, '\0');
 	if (buf_state(&request->url) != OK || buf_state(&request->body) != OK)
 		goto out;
+	f->is_get = request->is_get;
 	f->body = request->body;
 	buf_init(&request->body, request->body.max);
 	f->body_len = f->body.len;

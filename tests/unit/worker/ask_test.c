@@ -57,6 +57,57 @@ static void base_urls_may_have_the_version_or_not(void **state)
 	    "streamGenerateContent?alt=sse");
 }
 
+static void lists(const char *dialect, const char *base_url, const char *after,
+    const char *url, const char *header)
+{
+	struct dialect_target target = { .base_url = base_url, .key = "sk-1" };
+	struct dialect_request r;
+	struct why why = { "" };
+
+	dialect_request_init(&r);
+	assert_int_equal(dialect_build_models(
+			     dialect_find(dialect), &target, after, &r, &why),
+	    OK);
+	buf_putc(&r.url, '\0');
+	buf_putc(&r.headers, '\0');
+	assert_string_equal(r.url.data, url);
+	assert_true(r.is_get);
+	assert_int_equal(r.body.len, 0);
+	assert_non_null(strstr(r.headers.data, header));
+	dialect_request_fini(&r);
+}
+
+static void lists_of_models_are_asked_for_as_each_wants_it(void **state)
+{
+	struct dialect_target target = { .base_url = "http://h",
+		.key = "a\nb" };
+	struct dialect_request r;
+	struct why why = { "" };
+
+	(void)state;
+	lists("openai", "https://h/v1", NULL, "https://h/v1/models",
+	    "Authorization: Bearer sk-1\n");
+	lists("ollama", "http://h", NULL, "http://h/api/tags",
+	    "Authorization: Bearer sk-1\n");
+	lists("ollama", "http://h/api", NULL, "http://h/api/tags", "Bearer");
+	lists("gemini", "https://h", NULL,
+	    "https://h/v1beta/models?pageSize=1000", "x-goog-api-key: sk-1\n");
+	lists("gemini", "https://h", "a&b/c",
+	    "https://h/v1beta/models?pageSize=1000&pageToken=a%26b%2Fc",
+	    "x-goog-api-key");
+	lists("anthropic", "https://h", NULL, "https://h/v1/models?limit=1000",
+	    "x-api-key: sk-1\n");
+	lists("anthropic", "https://h/v1", "m-1",
+	    "https://h/v1/models?limit=1000&after_id=m-1",
+	    "anthropic-version: ");
+	/* a key that would be a line of its own is not sent */
+	dialect_request_init(&r);
+	assert_int_equal(dialect_build_models(
+			     dialect_find("openai"), &target, NULL, &r, &why),
+	    ERR_INPUT);
+	dialect_request_fini(&r);
+}
+
 static void geminis_models_are_named_in_the_path(void **state)
 {
 #define TAIL ":streamGenerateContent?alt=sse"
@@ -157,6 +208,8 @@ static void extra_goes_into_objects_and_overrides_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    lists_of_models_are_asked_for_as_each_wants_it),
 		cmocka_unit_test(base_urls_may_have_the_version_or_not),
 		cmocka_unit_test(geminis_models_are_named_in_the_path),
 		cmocka_unit_test(a_models_version_says_how_it_is_told_to_think),
