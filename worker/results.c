@@ -102,6 +102,7 @@ void results_models_fini(struct results_models *r)
 	for (size_t i = 0; i < r->n; i++) {
 		free(r->models[i].id);
 		free(r->models[i].name);
+		free(r->models[i].owner);
 	}
 	free(r->models);
 	free(r->next);

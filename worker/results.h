@@ -35,6 +35,8 @@ const char *results_price_name(enum results_price p);
 struct results_model {
 	char *id;
 	char *name;		   /* NULL: not said */
+	char *owner;		   /* whose it is; NULL: not said */
+	int64_t created_s;	   /* since 1970; -1: not said */
 	int64_t context_length;	   /* -1: not said */
 	int64_t max_output_tokens; /* -1: not said */
 	bool has_prices;

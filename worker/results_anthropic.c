@@ -11,6 +11,7 @@ static enum err take_model(const json_t *entry, struct results_model *m)
 	if (err == OK)
 		err = results_part_text(entry, "display_name", &m->name);
 	m->context_length = usage_count(entry, "max_input_tokens");
+	m->created_s = results_part_time(entry, "created_at");
 	m->max_output_tokens = usage_count(entry, "max_tokens");
 	return err;
 }

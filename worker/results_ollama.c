@@ -14,6 +14,7 @@ static enum err take_model(const json_t *entry, struct results_model *m)
 		err = results_part_text(entry, "name", &m->name);
 	m->context_length =
 	    usage_count(json_object_get(entry, "details"), "context_length");
+	m->created_s = results_part_time(entry, "modified_at");
 	return err;
 }
 

@@ -51,9 +51,12 @@ static enum err take_model(const json_t *entry, struct results_model *m)
 		    prices, results_price_name((enum results_price)p));
 		m->price_pusd[p] = v == NULL ? RESULTS_PRICE_ABSENT : price(v);
 	}
+	m->created_s = usage_count(entry, "created");
 	err = results_part_text(entry, "id", &m->id);
 	if (err == OK)
 		err = results_part_text(entry, "name", &m->name);
+	if (err == OK)
+		err = results_part_text(entry, "owned_by", &m->owner);
 	return err;
 }
 

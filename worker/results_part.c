@@ -1,7 +1,9 @@
 #include "worker/results_part.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "worker/json_in.h"
 
@@ -13,6 +15,24 @@ enum err results_part_text(const json_t *object, const char *key, char **ret)
 		return OK;
 	*ret = strndup(t.s, t.len);
 	return *ret == NULL ? ERR_NOMEM : OK;
+}
+
+int64_t results_part_time(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+	struct tm tm = { 0 };
+	int hours = 0, minutes = 0;
+	char sign = '+';
+
+	if (s == NULL || (s = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
+		return -1;
+	if (*s == '.')
+		s += 1 + strspn(s + 1, "0123456789");
+	if (*s != 'Z' && *s != 'z' &&
+	    sscanf(s, "%c%2d:%2d", &sign, &hours, &minutes) != 3)
+		return -1;
+	hours = hours * 3600 + minutes * 60;
+	return (int64_t)timegm(&tm) - (sign == '-' ? -hours : hours);
 }
 
 enum err results_part_models(const json_t *data, struct results_models *ret)
@@ -27,7 +47,7 @@ struct results_model *results_part_model(struct results_models *r)
 {
 	struct results_model *m = &r->models[r->n++];
 
-	m->context_length = m->max_output_tokens = -1;
+	m->context_length = m->max_output_tokens = m->created_s = -1;
 	for (int p = 0; p < N_PRICES; p++)
 		m->price_pusd[p] = RESULTS_PRICE_ABSENT;
 	return m;
@@ -41,6 +61,7 @@ void results_part_settle(struct results_models *r)
 		return;
 	free(m->id);
 	free(m->name);
+	free(m->owner);
 	*m = (struct results_model){ 0 };
 	r->n--;
 }

@@ -18,6 +18,9 @@
 MUST_CHECK enum err results_part_text(
     const json_t *object, const char *key, char **ret);
 
+/* A member that is a time of RFC 3339, in s since 1970; -1: it is none. */
+int64_t results_part_time(const json_t *object, const char *key);
+
 /*
  * Room for one model for each entry of ${data}. Fails: ERR_UPSTREAM (it is no
  * array), ERR_NOMEM.
