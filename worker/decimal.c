@@ -112,3 +112,22 @@ bool decimal_parse(const char *s, size_t len, int scale,
 	*ret = n.negative ? -(int64_t)v : (int64_t)v;
 	return true;
 }
+
+void decimal_text(int64_t v, int scale, char *dst)
+{
+	char digits[DECIMAL_TEXT]; /* the last one first */
+	size_t n = 0, idle = 0;
+
+	for (int i = 0; i <= scale || v > 0; i++, v /= 10) {
+		if (i == scale && n > idle)
+			digits[n++] = '.';
+		else if (i == scale)
+			n = idle = 0;
+		digits[n++] = (char)('0' + v % 10);
+		if (idle + 1 == n && i < scale && v % 10 == 0)
+			idle = n;
+	}
+	while (n > idle)
+		*dst++ = digits[--n];
+	*dst = '\0';
+}
