@@ -10,7 +10,6 @@
 #include "worker/upstreams_internal.h"
 #include "worker/worker.h"
 
-#define MAX_NAME_BYTES 64
 #define MAX_URL_BYTES 2048
 #define MAX_KEY_BYTES 8192
 #define STANDARD_COOLDOWN_MS 10000
@@ -19,7 +18,7 @@ static bool name_ok(const char *s)
 {
 	size_t len = s == NULL ? 0 : strlen(s);
 
-	return len > 0 && len <= MAX_NAME_BYTES &&
+	return len > 0 && len <= UPSTREAMS_MAX_NAME &&
 	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
@@ -205,6 +204,25 @@ void upstreams_free(struct upstreams *u)
 	upstreams_free_models(u);
 	free(u->entry);
 	free(u);
+}
+
+const struct upstream_entry *upstreams_at(const struct upstreams *u, size_t i)
+{
+	return i < u->n ? &u->entry[i] : NULL;
+}
+
+const struct upstream_entry *upstreams_default(const struct upstreams *u)
+{
+	return upstreams_at(u, u->standard);
+}
+
+const char *upstreams_model_at(
+    const struct upstreams *u, size_t i, const struct upstreams_route **ret)
+{
+	if (i >= u->n_models)
+		return NULL;
+	*ret = &u->model[i].route;
+	return u->model[i].name;
 }
 
 char *upstreams_target_name(const struct upstreams_target *t)

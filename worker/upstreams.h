@@ -37,7 +37,8 @@ struct upstreams_target {
 	const char *model;
 };
 
-/* A table of more is a mistake, and so is a longer list. */
+/* A table of more is a mistake, and so are a longer list and name. */
+#define UPSTREAMS_MAX_NAME 64
 #define UPSTREAMS_MAX 256
 #define UPSTREAMS_MAX_TARGETS 8
 
@@ -71,6 +72,16 @@ void upstreams_free(struct upstreams *u);
  */
 MUST_CHECK enum err upstreams_resolve(const struct upstreams *u,
     const char *model, struct upstreams_route *ret, struct why *why);
+
+/* The ${i}-th upstream, in the order of the configuration; NULL past the end. */
+const struct upstream_entry *upstreams_at(const struct upstreams *u, size_t i);
+
+/* The one that is asked when none is named; NULL: there are none. */
+const struct upstream_entry *upstreams_default(const struct upstreams *u);
+
+/* The ${i}-th configured model's name and targets, lent; NULL past the end. */
+const char *upstreams_model_at(
+    const struct upstreams *u, size_t i, const struct upstreams_route **ret);
 
 /* Gives: "upstream/model" for free(), or NULL without memory. */
 char *upstreams_target_name(const struct upstreams_target *t);

@@ -11,8 +11,10 @@
 #include "store/query.h"
 #include "store/writer.h"
 #include "worker/attempts.h"
+#include "worker/catalog.h"
 #include "worker/dialect.h"
 #include "worker/estimate.h"
+#include "worker/lister.h"
 #include "worker/metadata.h"
 #include "worker/note.h"
 #include "worker/past.h"
@@ -26,6 +28,8 @@
 struct worker {
 	struct store *store;
 	struct upstreams *upstreams;
+	struct catalog *catalog;
+	struct lister *lister; /* NULL: lists are never asked for */
 	struct slots slots;
 	struct query *settling; /* worker_settle()'s, until worker_settled() */
 	enum run_recover recover;
@@ -154,7 +158,12 @@ enum err worker_start(
 	rc = read_options(options, w, &pump_options, why);
 	if (rc != OK)
 		goto out;
-	rc = start_pumps(w, &pump_options, n);
+	rc = catalog_new(w->upstreams, &w->catalog);
+	if (rc == OK && options->models_ttl_ms > 0)
+		rc = lister_start(w->upstreams, w->catalog,
+		    options->models_ttl_ms, &w->lister);
+	if (rc == OK)
+		rc = start_pumps(w, &pump_options, n);
 	if (rc != OK) {
 		err_why(why, "worker threads: %s", err_name(rc));
 		goto out;
@@ -354,6 +363,21 @@ void worker_settled(struct worker *w)
 	w->settling = NULL;
 }
 
+struct worker_models *worker_models(struct worker *w)
+{
+	return catalog_hold(w->catalog);
+}
+
+uint64_t worker_models_want(struct worker *w, bool now)
+{
+	return w->lister == NULL ? 0 : lister_want(w->lister, now);
+}
+
+bool worker_models_listed(const struct worker *w, uint64_t what)
+{
+	return w->lister == NULL || lister_done(w->lister, what);
+}
+
 void worker_stats(const struct worker *w, struct worker_stats *ret)
 {
 	*ret = (struct worker_stats){ 0 };
@@ -374,6 +398,8 @@ void worker_stop(struct worker *w, int64_t drain_ms)
 	for (unsigned i = 0; i < w->n_pumps; i++)
 		pump_free(w->pump[i]);
 	worker_settled(w);
+	lister_stop(w->lister);
+	catalog_free(w->catalog);
 	upstreams_free(w->upstreams);
 	slots_fini(&w->slots);
 	free(w);

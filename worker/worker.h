@@ -88,6 +88,11 @@ struct worker_options {
 	int64_t circuit_cooldown_ms; /* 10,000 */
 	uint64_t max_answer_bytes;   /* of one upstream body; 0: 256 MiB */
 	size_t max_backlog_bytes;    /* pause upstreams above it; 0: 16 MiB */
+	/*
+	 * How old an upstream's list of models may be before it is asked again,
+	 * at somebody's question; 0: they are never asked.
+	 */
+	int64_t models_ttl_ms;
 };
 
 /*
@@ -141,6 +146,41 @@ bool worker_recovers(const struct worker *w, const struct execution *e);
 MUST_CHECK enum err worker_settle(struct worker *w, const struct execution *e);
 /* All are settled: give back what that needed. */
 void worker_settled(struct worker *w);
+
+/* --- the models that can be asked for --- */
+
+/*
+ * A list of models, as JSON in the shape of OpenAI's. It does not change, and
+ * is freed by the last who drops it. Thread: any.
+ */
+struct worker_models;
+
+/*
+ * Gives: the present list, at once, for worker_models_drop(). Configured names
+ * come first, then the default upstream's models, then all as "upstream/model".
+ * An upstream whose list cannot be had keeps its last one.
+ */
+struct worker_models *worker_models(struct worker *w);
+/* NULL is nothing. */
+void worker_models_drop(struct worker_models *m);
+
+/*
+ * Have lists that are too old (${now}: all) asked for anew, beside the caller.
+ * Returns what worker_models_listed() wants to know, or 0 when the present list
+ * will do meanwhile: all upstreams have been asked once.
+ */
+uint64_t worker_models_want(struct worker *w, bool now);
+/* Has it been done? */
+bool worker_models_listed(const struct worker *w, uint64_t what);
+
+/* All of it, lent: {"object":"list","data":[…],"upstreams":[…]}. */
+const char *worker_models_text(const struct worker_models *m, size_t *ret_len);
+/* Another for other contents. */
+const char *worker_models_tag(const struct worker_models *m);
+/* The ${i}-th model's name (NULL past the end) and object, lent. */
+const char *worker_models_name(const struct worker_models *m, size_t i);
+const char *worker_models_entry(
+    const struct worker_models *m, size_t i, size_t *ret_len);
 
 struct worker_stats {
 	uint64_t submitted, completed, failed, cancelled; /* since the start */
