@@ -84,6 +84,7 @@ static void fill_work(struct config *c, const struct option_set *o)
 	c->on_interrupt = option_text(o, "on-interrupt");
 	c->recover = option_text(o, "recover");
 	c->retry_attempts = small(o, "retry-attempts");
+	c->models_ttl_ms = option_int(o, "models-ttl");
 	c->retry_base_ms = option_int(o, "retry-base");
 	c->retry_max_ms = option_int(o, "retry-max");
 	c->circuit_failures = small(o, "circuit-failures");

@@ -211,6 +211,16 @@ static const struct option_spec upstreams[] = {
 		    "UPSTREAM/MODEL; else the default upstream's own",
 	    .env = "SPOOL_DEFAULT_MODEL",
 	    .key = "worker.default_model" },
+	{ .name = "models-ttl",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "10m",
+	    .max = 86400000,
+	    .group = GROUP_UPSTREAM,
+	    .help = "how old upstreams' lists of models may be before they "
+		    "are asked again; 0: never asked",
+	    .env = "SPOOL_MODELS_TTL",
+	    .key = "worker.models_ttl" },
 	{ .name = NULL },
 };
 

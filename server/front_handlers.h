@@ -57,6 +57,10 @@ void front_rest_prompt_list(struct call *call);
 void front_rest_prompt_show(struct call *call);
 void front_rest_prompt_delete(struct call *call);
 
+/* front_rest_models.c */
+void front_rest_model_list(struct call *call);
+void front_rest_model_show(struct call *call);
+
 /* front_ops.c */
 void front_ops_healthz(struct call *call);
 void front_ops_readyz(struct call *call);

@@ -66,6 +66,7 @@ struct openapi_operation {
 const struct openapi_schema *openapi_schema_client(size_t *ret_n);
 const struct openapi_schema *openapi_schema_call(size_t *ret_n);
 const struct openapi_schema *openapi_schema_admin(size_t *ret_n);
+const struct openapi_schema *openapi_schema_model(size_t *ret_n);
 
 /* What is said of the routes, *${ret_n} of them. */
 const struct openapi_operation *openapi_operation_table(size_t *ret_n);

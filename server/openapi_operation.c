@@ -42,6 +42,9 @@ static const struct openapi_operation operations[] = {
 	{ HTTP_POST, "/v1/executions/{id}/cancel", NULL,
 	    "200 Cancelled, 202 Cancelled", NULL },
 
+	{ HTTP_GET, "/v1/models", NULL, "200 Models, 304", "If-None-Match" },
+	{ HTTP_GET, "/v1/models/{model}", NULL, "200 Model", NULL },
+
 	{ HTTP_GET, "/v1/usage", NULL, "200 Usage", NULL },
 
 	{ HTTP_POST, "/v1/keys", "NewKey", "201 KeyMade", NULL },
@@ -88,6 +91,8 @@ static const struct openapi_parameter parameters[] = {
 	{ "id", "/executions/", "id", "the execution_id", false },
 	{ "id", "/keys/", "id", "the key's id", false },
 	{ "name", "/prompts/", "string", "the prompt's name", false },
+	{ "model", "/models/", "string",
+	    "its name; slashes in it may be encoded", false },
 
 	{ "status", NULL, STATUS, "only those in this state", false },
 	{ "owner", "/import", "string",
@@ -132,6 +137,7 @@ static const struct openapi_parameter parameters[] = {
 	{ "version", NULL, "integer 1..", "the newest unless said", false },
 	{ "dry_run", NULL, "boolean", "says what would be, changes nothing",
 	    false },
+	{ "refresh", NULL, "boolean", "asks the upstreams now", false },
 	{ "quick", NULL, "boolean", "leaves out what reads all of the file",
 	    false },
 

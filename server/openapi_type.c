@@ -200,6 +200,7 @@ void openapi_type_schemas(struct buf *b)
 		openapi_schema_client,
 		openapi_schema_call,
 		openapi_schema_admin,
+		openapi_schema_model,
 	};
 
 	jsonout_object(b);

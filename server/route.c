@@ -97,6 +97,12 @@ static const struct route table[] = {
 	OPENAI(GET, "/v1/chat/completions/{id}", READ, ROUTE_READ,
 	    front_openai_chat_show, "stream starting_after wait_ms",
 	    "an execution as a chat completion, or as its stream again"),
+	ASKED(GET, "/v1/models", READ, ROUTE_READ, front_rest_model_list,
+	    "refresh",
+	    "the models that can be asked for, as OpenAI lists them"),
+	{ HTTP_GET, "/v1/models/{model}", &front_rest, READ, ROUTE_READ,
+	    front_rest_model_show, "one of them; its name may have slashes",
+	    "refresh", .deep = true },
 
 	ASKED(GET, "/v1/usage", READ, ROUTE_READ, front_rest_usage,
 	    "by owner since until limit after",
@@ -161,14 +167,14 @@ static bool in_segment(char c)
 	return c != '\0' && c != '/';
 }
 
-/* {name}/… against the rest of a path. */
+/* {name}/… against the rest of a path; ${deep}: all of it is the name. */
 static bool match_rest(
-    const char *pattern, const char *path, struct route_args *ret)
+    const char *pattern, const char *path, bool deep, struct route_args *ret)
 {
 	for (;;) {
 		const char *from = path;
 
-		while (in_segment(*path))
+		while (in_segment(*path) || (deep && *path))
 			path++;
 		if (path == from || ret->n == ROUTE_MAX_ARGS)
 			return false;
@@ -197,8 +203,9 @@ static bool match(
 	if (len < n || path[n - 1] != pattern[n - 1] ||
 	    memcmp(path, pattern, n) != 0)
 		return false;
-	return pattern[n] == '\0' ? len == n
-				  : match_rest(pattern + n, path + n, ret);
+	return pattern[n] == '\0'
+		   ? len == n
+		   : match_rest(pattern + n, path + n, table[i].deep, ret);
 }
 
 /* "/name" of /base/name and /{project}/{region}/name; else the path itself. */

@@ -40,6 +40,7 @@ struct route {
 	/* What its query may name: "limit after"; NULL: any is passed over. */
 	const char *query;
 	bool tickets; /* a ticket may stand for the key (ticket.h) */
+	bool deep;    /* its one argument is all that is left of the path */
 };
 
 /* What stood for {name}, in order; lent from the path. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/limit.h"
+#include "server/models.h"
 #include "server/read_pool.h"
 #include "server/service_internal.h"
 #include "server/write_job.h"
@@ -142,6 +143,27 @@ static struct execution *record(const struct call *call,
 	return NULL;
 }
 
+/* ${why} lists what is configured; what is near to it may be a longer list's. */
+static void refuse_model(struct worker *w, const char *model, enum err e,
+    const struct why *why, struct problem *p)
+{
+	struct worker_models *models = worker_models(w);
+	size_t used;
+
+	problem_from_err(p, e, why);
+	(void)snprintf(p->field, sizeof(p->field), "model");
+	used = strlen(p->detail);
+	if (e == ERR_INPUT && used + 3 < sizeof(p->detail)) {
+		char hint[120];
+
+		models_hint(models, model, hint, sizeof(hint));
+		if (hint[0])
+			(void)snprintf(p->detail + used,
+			    sizeof(p->detail) - used, "; %s", hint);
+	}
+	worker_models_drop(models);
+}
+
 /* Room in the worker for ${model}, and in the caller's limit. */
 static enum err reserve(struct call *call, struct worker *w, const char *model,
     const struct id *execution, struct problem *p)
@@ -154,8 +176,7 @@ static enum err reserve(struct call *call, struct worker *w, const char *model,
 	e = worker_resolve(w, model, &target, &why);
 	free(target);
 	if (e != OK) {
-		problem_from_err(p, e, &why);
-		(void)snprintf(p->field, sizeof(p->field), "model");
+		refuse_model(w, model, e, &why, p);
 		return e;
 	}
 	e = worker_reserve(w);

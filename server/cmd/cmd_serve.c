@@ -99,6 +99,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 		.idle_ms = c->idle_ms,
 		.total_ms = c->total_ms,
 		.max_answer_bytes = c->max_answer_bytes,
+		.models_ttl_ms = c->models_ttl_ms,
 	};
 
 	for (size_t i = 0; i < c->n_upstreams; i++)

@@ -149,6 +149,8 @@ test("answers are what the document says", async () => {
 	const line = (await check("get", "/v1/executions/export")).text;
 	await check("post", "/v1/executions/export", { body: { ids: [id, failed] } });
 	await check("post", "/v1/executions/import", { body: line, headers: { "Content-Type": "application/x-ndjson" } });
+	await check("get", "/v1/models");
+	await check("get", "/v1/models/{model}", { id: "sim" });
 	await check("get", "/v1/usage");
 	await check("get", "/v1/usage", { query: "?by=target" });
 	const key = (await check("post", "/v1/keys", { body: { label: "l", scopes: ["run"], expires_in_s: 60 }, status: 201 })).json;

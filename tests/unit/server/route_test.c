@@ -159,6 +159,29 @@ static void a_query_names_only_what_its_route_knows(void **state)
 	}
 }
 
+static void the_last_argument_may_be_all_that_is_left(void **state)
+{
+	const struct route *r;
+	struct route_args args;
+	char allow[64];
+
+	(void)state;
+	assert_int_equal(route_find(HTTP_GET, "/v1/models/a/b%2Fc/d", "", &r,
+			     &args, allow, sizeof(allow)),
+	    OK);
+	assert_string_equal(r->pattern, "/v1/models/{model}");
+	assert_int_equal(args.n, 1);
+	assert_int_equal(args.arg[0].len, 9);
+	assert_memory_equal(args.arg[0].text, "a/b%2Fc/d", 9);
+	/* not of nothing, and no other argument takes slashes */
+	assert_int_equal(route_find(HTTP_GET, "/v1/models/", "", &r, &args,
+			     allow, sizeof(allow)),
+	    ERR_NOT_FOUND);
+	assert_int_equal(route_find(HTTP_GET, "/v1/prompts/a/b", "", &r, &args,
+			     allow, sizeof(allow)),
+	    ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +191,7 @@ int main(void)
 		cmocka_unit_test(another_method_is_told_which_there_are),
 		cmocka_unit_test(an_unknown_name_is_answered_with_known_ones),
 		cmocka_unit_test(a_query_names_only_what_its_route_knows),
+		cmocka_unit_test(the_last_argument_may_be_all_that_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
