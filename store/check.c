@@ -9,6 +9,9 @@
  *                                                 ▼ record once more
  *                                              findings, then usage
  *
+ * Between the live rows and the suspects: requests, trash, tombstones, keys and
+ * prompts, each row on its own.
+ *
  * Rows become segments before they are dropped, and a record says so in the
  * same transaction: what a walk over the live rows missed is packed in every
  * record that is read after the walk. Of what is deleted each row is asked
@@ -26,6 +29,8 @@
 
 #define BATCH 64
 #define DELETED_BATCH 1000
+/* Each may have 64 KiB. */
+#define PROMPTS_BATCH 16
 #define STEP_BYTES ((size_t)1 << 20)
 /* The largest file whose pages are looked at while others wait for the WAL. */
 #define PAGES_MAX_BYTES ((uint64_t)64 << 20)
@@ -37,9 +42,11 @@ enum phase {
 	PHASE_RECORDS,
 	PHASE_SEGMENTS, /* of the batch */
 	PHASE_LIVE_AGAIN,
-	PHASE_REQUESTS,
+	PHASE_REQUESTS, /* in this order, down to the prompts */
 	PHASE_TRASH,
 	PHASE_TOMBSTONES,
+	PHASE_KEYS,
+	PHASE_PROMPTS,
 	PHASE_SUSPECT, /* the next one's record */
 	PHASE_SUSPECT_SEGMENTS,
 	PHASE_SUSPECT_THERE, /* its record again */
@@ -90,6 +97,10 @@ static const struct {
 	[CHECK_END] = { "end", REMOVE_OR_RESTORE },
 	[CHECK_STATUS] = { "status", REMOVE_OR_RESTORE },
 	[CHECK_RECORD] = { "record", REMOVE_OR_RESTORE },
+	[CHECK_KEY] = { "key",
+	    "it opens nothing: make another (spool keys create), or " RESTORE },
+	[CHECK_PROMPT] = { "prompt",
+	    "delete it and set it again (spool prompts), or " RESTORE },
 	[CHECK_USAGE] = { "usage",
 	    "executions are not concerned; restore a backup if the sums "
 	    "matter" },
@@ -227,14 +238,33 @@ static enum err on_chunk(void *arg, int64_t row, const struct chunk *chunk)
 	return check_live_add(&c->live, row, chunk);
 }
 
-static enum err on_request(void *arg, int64_t row, bool known)
+static enum err on_request(void *arg, const struct engine_seen_request *r)
 {
 	struct check *c = arg;
 
 	c->moved = true;
+	c->deleted_row = r->row;
+	if (!r->owned && !r->trashed)
+		found_orphan(c, r->row, "the requests");
+	if (r->owned && !r->holds)
+		found(c, CHECK_RECORD, &r->id,
+		    "its request is not what was written");
+	return OK;
+}
+
+static enum err on_name(void *arg, int64_t row, const char *name, bool holds)
+{
+	bool key = ((struct check *)arg)->phase == PHASE_KEYS;
+	struct check *c = arg;
+	struct why why;
+
+	c->moved = true;
 	c->deleted_row = row;
-	if (!known)
-		found_orphan(c, row, "the requests");
+	if (holds)
+		return OK;
+	err_why(&why, "%s %.100s (row %lld) is not what was written",
+	    key ? "the key" : "the prompt", name, (long long)row);
+	found(c, key ? CHECK_KEY : CHECK_PROMPT, NULL, why.text);
 	return OK;
 }
 
@@ -311,6 +341,7 @@ static struct engine_seen telling(struct check *c)
 		.on_segment = on_segment,
 		.on_chunk = on_chunk,
 		.on_request = on_request,
+		.on_name = on_name,
 		.on_trash = on_trash,
 		.on_tombstone = on_tombstone,
 		.on_damage = on_damage,
@@ -341,8 +372,8 @@ static enum err step_live(struct check *c, const struct engine_seen *to)
 	return rc;
 }
 
-/* Requests, trash and tombstones: each to its end. */
-static enum err step_deleted(struct check *c, const struct engine_seen *to)
+/* Requests, trash, tombstones, keys and prompts: each to its end. */
+static enum err step_small(struct check *c, const struct engine_seen *to)
 {
 	const struct engine *engine = c->db->engine;
 	enum phase phase = c->phase;
@@ -351,19 +382,23 @@ static enum err step_deleted(struct check *c, const struct engine_seen *to)
 	c->moved = false;
 	if (phase == PHASE_REQUESTS)
 		rc = engine->seen_requests(
-		    c->db, c->deleted_row, DELETED_BATCH, to);
+		    c->db, c->deleted_row, DELETED_BATCH, STEP_BYTES, to);
 	else if (phase == PHASE_TRASH)
 		rc = engine->seen_trash(
 		    c->db, c->deleted_row, DELETED_BATCH, to);
-	else
+	else if (phase == PHASE_TOMBSTONES)
 		rc = engine->seen_tombstones(
 		    c->db, &c->deleted_id, DELETED_BATCH, to);
+	else if (phase == PHASE_KEYS)
+		rc =
+		    engine->seen_keys(c->db, c->deleted_row, DELETED_BATCH, to);
+	else
+		rc = engine->seen_prompts(
+		    c->db, c->deleted_row, PROMPTS_BATCH, to);
 	if (rc != OK || c->moved || c->phase == PHASE_DONE)
 		return rc;
 	c->deleted_row = 0;
-	c->phase = phase == PHASE_REQUESTS ? PHASE_TRASH
-		   : phase == PHASE_TRASH  ? PHASE_TOMBSTONES
-					   : PHASE_SUSPECT;
+	c->phase = (enum phase)(phase + 1);
 	return OK;
 }
 
@@ -500,7 +535,9 @@ static enum err step(struct check *c)
 	case PHASE_SUSPECT_SEGMENTS: return step_segments(c, &to);
 	case PHASE_REQUESTS:
 	case PHASE_TRASH:
-	case PHASE_TOMBSTONES: return step_deleted(c, &to);
+	case PHASE_TOMBSTONES:
+	case PHASE_KEYS:
+	case PHASE_PROMPTS: return step_small(c, &to);
 	case PHASE_SUSPECT: return step_suspect(c, &to);
 	case PHASE_SUSPECT_THERE: return step_there(c, &to);
 	case PHASE_USAGE: return step_usage(c);

@@ -31,22 +31,24 @@ struct check;
 
 /* The names are stable: scripts read them. */
 enum check_kind {
-	CHECK_FILE,	 /* the file is damaged */
-	CHECK_LIVE,	 /* a block of live rows cannot be read */
-	CHECK_SEGMENT,	 /* a segment cannot be read */
-	CHECK_GAP,	 /* rows are missing */
-	CHECK_OVERLAP,	 /* an index is there twice */
-	CHECK_TOTAL,	 /* the record counts other rows than there are */
-	CHECK_END,	 /* no end, several, or one that is not the last row */
-	CHECK_STATUS,	 /* end and record, or record and metadata, disagree */
-	CHECK_RECORD,	 /* the record is not one that spool writes */
-	CHECK_ORPHAN,	 /* a payload of nobody that the trash does not know */
-	CHECK_TRASH,	 /* what is there waits to be dropped */
+	CHECK_FILE,    /* the file is damaged */
+	CHECK_LIVE,    /* a block of live rows cannot be read */
+	CHECK_SEGMENT, /* a segment cannot be read */
+	CHECK_GAP,     /* rows are missing */
+	CHECK_OVERLAP, /* an index is there twice */
+	CHECK_TOTAL,   /* the record counts other rows than there are */
+	CHECK_END,     /* no end, several, or one that is not the last row */
+	CHECK_STATUS,  /* end and record, or record and metadata, disagree */
+	CHECK_RECORD,  /* the record, or its request, is not what was written */
+	CHECK_ORPHAN,  /* a payload of nobody that the trash does not know */
+	CHECK_TRASH,   /* what is there waits to be dropped */
 	CHECK_TOMBSTONE, /* an execution is there and said to be deleted */
+	CHECK_KEY,	 /* a key is damaged */
+	CHECK_PROMPT,	 /* a prompt is damaged */
 	CHECK_USAGE,	 /* the sums of usage say less than the executions */
 	CHECK_TOO_MANY,	 /* it gave up: mend these first */
 };
-#define CHECK_KINDS 14
+#define CHECK_KINDS 16
 
 struct check_finding {
 	enum check_kind kind;

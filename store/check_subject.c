@@ -90,6 +90,7 @@ void check_subject_record(
 		.id = e->id,
 		.status = e->status,
 		.next_index = e->next_index,
+		.holds = e->holds,
 		.gone = e->payload_deleted_ms != 0,
 		.packed = e->packed };
 	look_at_record(&s->record, e);
@@ -193,8 +194,7 @@ static uint64_t judge_rows(struct check_subject *s, const struct check_run *run)
 	return run->to;
 }
 
-uint64_t check_subject_judge(
-    struct check_subject *s, const struct check_run *run)
+static uint64_t judge_log(struct check_subject *s, const struct check_run *run)
 {
 	struct check_end end = s->end;
 	bool exact = ended(s->status);
@@ -216,5 +216,17 @@ uint64_t check_subject_judge(
 		end.status = run->end.status;
 	}
 	judge_end(s, &end);
+	return total;
+}
+
+uint64_t check_subject_judge(
+    struct check_subject *s, const struct check_run *run)
+{
+	uint64_t total = judge_log(s, run);
+
+	/* Where it is known, what is wrong is said rather than that it is. */
+	if (!s->holds && !s->record.there && !s->log.there)
+		doubt(&s->record, CHECK_RECORD,
+		    "its record is not what was written");
 	return total;
 }

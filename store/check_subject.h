@@ -25,6 +25,7 @@ struct check_subject {
 	int64_t row;
 	struct id id;
 	int64_t status, next_index, packed;
+	bool holds;    /* its record is what was written */
 	bool gone;     /* its payload has been deleted: there is no log */
 	uint64_t next; /* the index that the next segment begins with */
 	struct check_end end;

@@ -89,6 +89,15 @@ struct engine_seen_execution {
 	bool has_request;
 	struct tally used;
 	int64_t payload_deleted_ms; /* 0: its payload is there */
+	bool holds;		    /* it is what was written */
+};
+
+struct engine_seen_request {
+	int64_t row;
+	struct id id; /* of its execution; zeroes: none */
+	/* Its execution is there with its payload; the trash has it. */
+	bool owned, trashed;
+	bool holds; /* it is what was written */
 };
 
 struct engine_seen_segment {
@@ -109,8 +118,10 @@ struct engine_seen {
 	enum err (*on_segment)(void *arg, const struct engine_seen_segment *s);
 	/* A live row, as engine_live. */
 	enum err (*on_chunk)(void *arg, int64_t row, const struct chunk *c);
-	/* A request; is its execution there with its payload, or the trash? */
-	enum err (*on_request)(void *arg, int64_t row, bool known);
+	enum err (*on_request)(void *arg, const struct engine_seen_request *r);
+	/* A key's label or a prompt's name; is it what was written? */
+	enum err (*on_name)(
+	    void *arg, int64_t row, const char *name, bool holds);
 	/* What waits to be dropped; is its execution there with its payload? */
 	enum err (*on_trash)(void *arg, int64_t row, bool owned);
 	/* A tombstone; is there an execution of that id? */
@@ -341,8 +352,10 @@ struct engine {
 
 	/* --- either connection --- */
 
+	/* *${ret_damaged}: so many were not told, as they are damaged. */
 	enum err (*keys_load)(struct engine_db *db, void *arg,
-	    enum err (*on_key)(void *arg, const struct key *k));
+	    enum err (*on_key)(void *arg, const struct key *k),
+	    uint32_t *ret_damaged);
 
 	/* ERR_NOT_FOUND, ERR_GONE (its tombstone is there). */
 	enum err (*execution_get)(struct engine_db *db, const struct id *id,
@@ -431,8 +444,16 @@ struct engine {
 	 */
 	enum err (*seen_chunks)(struct engine_db *db, int64_t from,
 	    size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
-	/* Up to ${limit} requests of rows above ${after}, as they ascend. */
+	/*
+	 * Up to ${limit} requests of rows above ${after}, as they ascend, until
+	 * about ${max_bytes} were read, but at least one.
+	 */
 	enum err (*seen_requests)(struct engine_db *db, int64_t after,
+	    uint32_t limit, size_t max_bytes, const struct engine_seen *to);
+	/* Up to ${limit} keys, prompts, as they ascend. */
+	enum err (*seen_keys)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	enum err (*seen_prompts)(struct engine_db *db, int64_t after,
 	    uint32_t limit, const struct engine_seen *to);
 	/* The same of the trash. */
 	enum err (*seen_trash)(struct engine_db *db, int64_t after,

@@ -179,6 +179,12 @@ MUST_CHECK enum err sqlite_read_execution(
 MUST_CHECK enum err sqlite_gone(
     struct sqlite_db *d, const struct id *id, const char *owner);
 
+/* ERR_CORRUPT: ${what} ("record" …) of ${id} is not what was written. */
+enum err sqlite_broken(
+    struct sqlite_db *d, const char *what, const struct id *id);
+/* The same of the record in ${row}, which has COLUMNS. */
+enum err sqlite_broken_row(struct sqlite_db *d, sqlite3_stmt *row);
+
 /* Fill ${e}->request. */
 MUST_CHECK enum err sqlite_read_request(
     struct sqlite_db *d, struct execution *e);
@@ -222,6 +228,13 @@ MUST_CHECK enum err sqlite_live_some(struct sqlite_db *d, int64_t from,
  * segment's payload lies the sum of it, of its key and of its count of chunks.
  */
 #define SQLITE_SUM_BYTES 4
+
+/*
+ * The same for records: the SQL function spool_sum(values …), by which a
+ * statement writes the column sum, and asks whether it holds. Gives SQLite's
+ * code.
+ */
+MUST_CHECK int sqlite_sum_teach(sqlite3 *db);
 
 void sqlite_sum(int64_t key, int64_t n, const void *data, size_t len,
     char ret[SQLITE_SUM_BYTES]);
@@ -341,7 +354,7 @@ enum err sqlite_key_insert(struct engine_db *db, const struct key *k);
 enum err sqlite_key_revoke(struct engine_db *db, const struct id *id,
     const char *owner, int64_t revoked_ms);
 enum err sqlite_keys_load(struct engine_db *db, void *arg,
-    enum err (*on_key)(void *arg, const struct key *k));
+    enum err (*on_key)(void *arg, const struct key *k), uint32_t *ret_damaged);
 enum err sqlite_prompt_insert(struct engine_db *db, struct prompt *p);
 enum err sqlite_prompt_delete(
     struct engine_db *db, const char *owner, const char *name);
@@ -383,6 +396,10 @@ enum err sqlite_seen_segments(struct engine_db *db, int64_t row, uint64_t from,
 enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
     size_t max_bytes, const struct engine_seen *to, int64_t *ret_next);
 enum err sqlite_seen_requests(struct engine_db *db, int64_t after,
+    uint32_t limit, size_t max_bytes, const struct engine_seen *to);
+enum err sqlite_seen_keys(struct engine_db *db, int64_t after, uint32_t limit,
+    const struct engine_seen *to);
+enum err sqlite_seen_prompts(struct engine_db *db, int64_t after,
     uint32_t limit, const struct engine_seen *to);
 enum err sqlite_seen_trash(struct engine_db *db, int64_t after, uint32_t limit,
     const struct engine_seen *to);

@@ -338,7 +338,7 @@ static enum err on_live_execution(void *arg, sqlite3_stmt *row)
 		rc = sqlite_text(row, sqlite3_column_count(row) - 1, &r.e.note,
 		    &r.e.note_len);
 	if (rc == ERR_CORRUPT)
-		rc = sqlite_corrupt(l->d, "an execution is broken");
+		rc = sqlite_broken_row(l->d, row);
 	if (rc == OK)
 		rc = sqlite_read_request(l->d, &r.e);
 	if (rc == OK) {

@@ -29,6 +29,7 @@ struct keys {
 	struct sqlite_db *d;
 	enum err (*on_key)(void *arg, const struct key *k);
 	void *arg;
+	uint32_t damaged;
 };
 
 static void copy_name(char *dst, size_t room, sqlite3_stmt *row, int column)
@@ -43,9 +44,13 @@ static enum err on_key_row(void *arg, sqlite3_stmt *row)
 	struct keys *to = arg;
 	struct key k = { 0 };
 
+	/* Whose it was, and what it may, nobody knows: it opens nothing. */
 	if (sqlite3_column_bytes(row, 0) != sizeof(k.id.byte) ||
-	    sqlite3_column_bytes(row, 5) != DIGEST_BYTES)
-		return sqlite_corrupt(to->d, "a key is broken");
+	    sqlite3_column_bytes(row, 5) != DIGEST_BYTES ||
+	    sqlite3_column_int(row, 9) == 0) {
+		to->damaged++;
+		return OK;
+	}
 	memcpy(k.id.byte, sqlite3_column_blob(row, 0), sizeof(k.id.byte));
 	copy_name(k.label, sizeof(k.label), row, 1);
 	copy_name(k.owner, sizeof(k.owner), row, 2);
@@ -59,13 +64,17 @@ static enum err on_key_row(void *arg, sqlite3_stmt *row)
 }
 
 enum err sqlite_keys_load(struct engine_db *db, void *arg,
-    enum err (*on_key)(void *arg, const struct key *k))
+    enum err (*on_key)(void *arg, const struct key *k), uint32_t *ret_damaged)
 {
 	struct keys to = {
 		.d = (struct sqlite_db *)db, .on_key = on_key, .arg = arg
 	};
 
-	return sqlite_each(to.d, SQL_KEYS, SQL_NOTHING, on_key_row, &to);
+	enum err rc = sqlite_each(to.d, SQL_KEYS, SQL_NOTHING, on_key_row, &to);
+
+	if (rc == OK)
+		*ret_damaged = to.damaged;
+	return rc;
 }
 
 static enum err on_version(void *arg, sqlite3_stmt *row)
@@ -106,12 +115,16 @@ enum err sqlite_prompt_delete(
 	return rc == OK && changed == 0 ? ERR_NOT_FOUND : rc;
 }
 
-static enum err read_prompt(sqlite3_stmt *row, struct prompt *ret)
+static enum err read_prompt(
+    struct sqlite_db *d, sqlite3_stmt *row, struct prompt *ret)
 {
 	struct prompt p = { .version = (uint32_t)sqlite3_column_int64(row, 2),
 		.created_ms = sqlite3_column_int64(row, 4) };
 	enum err rc;
 
+	if (sqlite3_column_int(row, 5) == 0)
+		return sqlite_corrupt(
+		    d, "a prompt is damaged; spool check says more");
 	rc = sqlite_text(row, 0, &p.owner, NULL);
 	if (rc == OK)
 		rc = sqlite_text(row, 1, &p.name, NULL);
@@ -124,20 +137,8 @@ static enum err read_prompt(sqlite3_stmt *row, struct prompt *ret)
 	return rc;
 }
 
-static enum err on_prompt(void *arg, sqlite3_stmt *row)
-{
-	return read_prompt(row, arg);
-}
-
-enum err sqlite_prompt_get(struct engine_db *db, const char *owner,
-    const char *name, uint32_t version, struct prompt *ret)
-{
-	return sqlite_one((struct sqlite_db *)db, SQL_PROMPT_GET,
-	    SQL_WITH(SQL_TEXT(owner), SQL_TEXT(name), SQL_INT(version)),
-	    on_prompt, ret);
-}
-
 struct prompts {
+	struct sqlite_db *d;
 	struct prompt *list;
 	uint32_t n, limit;
 };
@@ -149,19 +150,29 @@ static enum err on_prompts(void *arg, sqlite3_stmt *row)
 
 	if (to->n == to->limit)
 		return SQLITE_ENOUGH;
-	rc = read_prompt(row, &to->list[to->n]);
+	rc = read_prompt(to->d, row, &to->list[to->n]);
 	if (rc == OK)
 		to->n++;
 	return rc;
 }
 
+enum err sqlite_prompt_get(struct engine_db *db, const char *owner,
+    const char *name, uint32_t version, struct prompt *ret)
+{
+	struct prompts to = { (struct sqlite_db *)db, ret, 0, 1 };
+
+	return sqlite_one(to.d, SQL_PROMPT_GET,
+	    SQL_WITH(SQL_TEXT(owner), SQL_TEXT(name), SQL_INT(version)),
+	    on_prompts, &to);
+}
+
 enum err sqlite_prompt_list(struct engine_db *db, const char *owner,
     const char *after, uint32_t limit, struct prompt *ret, uint32_t *ret_n)
 {
-	struct prompts to = { .list = ret, .limit = limit };
+	struct prompts to = { (struct sqlite_db *)db, ret, 0, limit };
 	enum err rc;
 
-	rc = sqlite_each((struct sqlite_db *)db, SQL_PROMPT_LIST,
+	rc = sqlite_each(to.d, SQL_PROMPT_LIST,
 	    SQL_WITH(SQL_TEXT(owner), SQL_TEXT(after == NULL ? "" : after),
 		SQL_INT(limit)),
 	    on_prompts, &to);

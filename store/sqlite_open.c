@@ -80,6 +80,8 @@ static enum err harden(struct sqlite_db *d)
 	};
 
 	sqlite3_extended_result_codes(d->db, 1);
+	if (sqlite_sum_teach(d->db) != SQLITE_OK)
+		return ERR_NOMEM;
 	for (size_t i = 0; i < N(config); i++) {
 		int code = sqlite3_db_config(
 		    d->db, config[i].option, config[i].value, (int *)NULL);

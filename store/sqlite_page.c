@@ -20,8 +20,9 @@ static enum err on_head(void *arg, sqlite3_stmt *row)
 	int64_t status = sqlite3_column_int64(row, 1);
 	const void *metadata = sqlite3_column_blob(row, 6);
 
-	if (status < 0 || status >= EXECUTION_STATUSES)
-		return sqlite_corrupt(p->d, "an execution is broken");
+	if (status < 0 || status >= EXECUTION_STATUSES ||
+	    sqlite3_column_int(row, 8) == 0)
+		return sqlite_broken(p->d, "record", &p->page.id);
 	if (sqlite3_column_int64(row, 7) != 0) {
 		err_why(&p->d->base.why,
 		    "its request and its chunks have been deleted; its record "

@@ -28,6 +28,7 @@ enum {
 	C_BYTES,
 	C_PAYLOAD_DELETED_MS,
 	C_METADATA,
+	C_HOLDS,
 };
 
 static enum err read_texts(sqlite3_stmt *row, bool whole, struct execution *e)
@@ -75,7 +76,8 @@ enum err sqlite_read_execution(
 	enum err rc;
 
 	if (sqlite3_column_bytes(row, C_PUBLIC_ID) != sizeof(e.id.byte) ||
-	    status < 0 || status >= EXECUTION_STATUSES)
+	    status < 0 || status >= EXECUTION_STATUSES ||
+	    sqlite3_column_int(row, C_HOLDS) == 0)
 		return ERR_CORRUPT;
 	memcpy(e.id.byte, sqlite3_column_blob(row, C_PUBLIC_ID),
 	    sizeof(e.id.byte));
@@ -93,23 +95,53 @@ enum err sqlite_read_execution(
 	return OK;
 }
 
+struct requesting {
+	struct sqlite_db *d;
+	struct execution *e;
+};
+
 static enum err on_request(void *arg, sqlite3_stmt *row)
 {
-	struct execution *e = arg;
+	struct requesting *r = arg;
 
-	return sqlite_text(row, 0, &e->request, &e->request_len);
+	if (sqlite3_column_int(row, 1) == 0)
+		return sqlite_broken(r->d, "request", &r->e->id);
+	return sqlite_text(row, 0, &r->e->request, &r->e->request_len);
+}
+
+enum err sqlite_broken(
+    struct sqlite_db *d, const char *what, const struct id *id)
+{
+	char text[ID_TEXT], words[128];
+
+	id_text(id, text);
+	snprintf(words, sizeof(words),
+	    "the %s of execution %s is damaged; spool check says more", what,
+	    text);
+	return sqlite_corrupt(d, words);
 }
 
 enum err sqlite_read_request(struct sqlite_db *d, struct execution *e)
 {
+	struct requesting r = { d, e };
 	enum err rc;
 
 	/* It may still lie in the trash: deleted is deleted. */
 	if (e->payload_deleted_ms != 0)
 		return OK;
 	rc = sqlite_one(
-	    d, SQL_REQUEST_GET, SQL_WITH(SQL_INT(e->row)), on_request, e);
+	    d, SQL_REQUEST_GET, SQL_WITH(SQL_INT(e->row)), on_request, &r);
 	return rc == ERR_NOT_FOUND ? OK : rc;
+}
+
+enum err sqlite_broken_row(struct sqlite_db *d, sqlite3_stmt *row)
+{
+	struct id id = { { 0 } };
+
+	if (sqlite3_column_bytes(row, C_PUBLIC_ID) == sizeof(id.byte))
+		memcpy(id.byte, sqlite3_column_blob(row, C_PUBLIC_ID),
+		    sizeof(id.byte));
+	return sqlite_broken(d, "record", &id);
 }
 
 struct reading {
@@ -129,7 +161,7 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 		return SQLITE_ENOUGH;
 	rc = sqlite_read_execution(row, to->whole, &r);
 	if (rc == ERR_CORRUPT)
-		rc = sqlite_corrupt(to->d, "an execution is broken");
+		rc = sqlite_broken_row(to->d, row);
 	/* What waits to be dropped is gone already. */
 	if (rc == OK && to->whole && r.e.payload_deleted_ms == 0)
 		rc = sqlite_read_request(to->d, &r.e);

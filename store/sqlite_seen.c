@@ -35,6 +35,7 @@ enum {
 	C_OUTPUT_TOKENS,
 	C_COST_PUSD,
 	C_PAYLOAD_DELETED_MS,
+	C_HOLDS,
 };
 
 static int64_t known(sqlite3_stmt *row, int column)
@@ -66,6 +67,7 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 		    .cost_pusd = known(row, C_COST_PUSD) },
 		.payload_deleted_ms =
 		    sqlite3_column_int64(row, C_PAYLOAD_DELETED_MS),
+		.holds = sqlite3_column_int(row, C_HOLDS) != 0,
 	};
 
 	enum err rc = sqlite_seen_next(s->d, &s->least, e.row);
@@ -176,18 +178,61 @@ enum err sqlite_seen_chunks(struct engine_db *db, int64_t from,
 static enum err on_request(void *arg, sqlite3_stmt *row)
 {
 	struct seeing *s = arg;
+	size_t len = (size_t)sqlite3_column_bytes(row, 5);
+	struct engine_seen_request r = {
+		.row = sqlite3_column_int64(row, 0),
+		.owned = sqlite3_column_int(row, 1) != 0,
+		.trashed = sqlite3_column_int(row, 2) != 0,
+		.holds = sqlite3_column_int(row, 3) != 0,
+	};
+	enum err rc;
 
-	return s->to->on_request(s->to->arg, sqlite3_column_int64(row, 0),
-	    sqlite3_column_int(row, 1) != 0);
+	if (sqlite3_column_bytes(row, 4) == sizeof(r.id.byte))
+		memcpy(
+		    r.id.byte, sqlite3_column_blob(row, 4), sizeof(r.id.byte));
+	rc = s->to->on_request(s->to->arg, &r);
+	if (rc == OK && len >= s->left)
+		rc = SQLITE_ENOUGH;
+	s->left -= len;
+	return rc;
 }
 
 enum err sqlite_seen_requests(struct engine_db *db, int64_t after,
+    uint32_t limit, size_t max_bytes, const struct engine_seen *to)
+{
+	struct seeing s = {
+		.d = (struct sqlite_db *)db, .to = to, .left = max_bytes
+	};
+
+	return sqlite_each(s.d, SQL_SEEN_REQUESTS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_request, &s);
+}
+
+static enum err on_name(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	const char *name = (const char *)sqlite3_column_text(row, 2);
+
+	return s->to->on_name(s->to->arg, sqlite3_column_int64(row, 0),
+	    name == NULL ? "" : name, sqlite3_column_int(row, 1) != 0);
+}
+
+enum err sqlite_seen_keys(struct engine_db *db, int64_t after, uint32_t limit,
+    const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
+
+	return sqlite_each(s.d, SQL_SEEN_KEYS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_name, &s);
+}
+
+enum err sqlite_seen_prompts(struct engine_db *db, int64_t after,
     uint32_t limit, const struct engine_seen *to)
 {
 	struct seeing s = { .d = (struct sqlite_db *)db, .to = to };
 
-	return sqlite_each(s.d, SQL_SEEN_REQUESTS,
-	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_request, &s);
+	return sqlite_each(s.d, SQL_SEEN_PROMPTS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_name, &s);
 }
 
 static enum err on_trash(void *arg, sqlite3_stmt *row)

@@ -2,12 +2,47 @@
 
 #include "store/base/log.h"
 
+/*
+ * The sum of a record: of its columns in this order, but for what only we ask
+ * (packed, node, epoch, bytes). Given are those that change, as they will be.
+ */
+#define EXECUTION_SUM(status, target, started, first_chunk, finished, next, \
+    attempts, error, input, output, cached, reasoning, cost, deleted,       \
+    metadata)                                                               \
+	"spool_sum(id, public_id, owner, " status ", model, " target        \
+	", prompt, created_ms, " started ", " first_chunk ", " finished     \
+	", " next ", " attempts ", " error                                  \
+	", idempotency_key, request_hash, " input ", " output ", " cached   \
+	", " reasoning ", " cost ", " deleted ", " metadata ")"
+#define USED                                                                  \
+	"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", \
+	    "cost_pusd"
+#define USED_HERE(sum, ...) sum(__VA_ARGS__)
+/* Is it still what was written? */
+#define EXECUTION_HOLDS                                                     \
+	"sum = " USED_HERE(EXECUTION_SUM, "status", "target", "started_ms", \
+	    "first_chunk_ms", "finished_ms", "next_index", "attempts",      \
+	    "error_code", USED, "payload_deleted_ms", "metadata")
+/* What was damaged before stays so. */
+#define RENEWED(holds, sum) \
+	"sum = CASE WHEN " holds " THEN " sum " ELSE sum END"
+#define STARTED_MS "CASE started_ms WHEN 0 THEN ?4 ELSE started_ms END"
+#define PACKED_MS "CASE first_chunk_ms WHEN 0 THEN ?4 ELSE first_chunk_ms END"
+
+#define KEY_SUM(revoked)                                          \
+	"spool_sum(public_id, label, owner, hint, scopes, hash, " \
+	"created_ms, expires_ms, " revoked ")"
+#define KEY_HOLDS "sum = " KEY_SUM("revoked_ms")
+#define REVOKED_MS "CASE revoked_ms WHEN 0 THEN ?3 ELSE revoked_ms END"
+#define PROMPT_HOLDS "sum = spool_sum(owner, name, version, created_ms, body)"
+#define REQUEST_HOLDS "sum = spool_sum(execution, request)"
+
 /* As sqlite_read_execution() takes them, plus packed. */
 #define COLUMNS                                                             \
 	"id, public_id, owner, status, model, target, prompt, created_ms, " \
 	"started_ms, first_chunk_ms, finished_ms, next_index, attempts, "   \
 	"error_code, idempotency_key, request_hash, packed, bytes, "        \
-	"payload_deleted_ms, metadata"
+	"payload_deleted_ms, metadata, " EXECUTION_HOLDS
 
 /* Does the execution numbered ${row} have its payload; has the trash it? */
 #define OWNED(row)                                     \
@@ -113,12 +148,16 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_EXECUTION_INSERT] = { "INSERT INTO executions (id, public_id, "
 				   "owner, status, model, target, prompt, "
 				   "created_ms, idempotency_key, request_hash, "
-				   "node, epoch, bytes) "
+				   "node, epoch, bytes, sum) "
 				   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-				   "?9, ?10, ?11, ?12, ?13)",
+				   "?9, ?10, ?11, ?12, ?13, "
+				   "spool_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+				   "0, 0, 0, 0, 0, NULL, ?9, ?10, NULL, NULL, "
+				   "NULL, NULL, NULL, 0, NULL))",
 	    .write = true, .hot = true },
-	[SQL_REQUEST_INSERT] = { "INSERT INTO requests (execution, request) "
-				 "VALUES (?1, ?2)",
+	[SQL_REQUEST_INSERT] = { "INSERT INTO requests (execution, sum, "
+				 "request) "
+				 "VALUES (?1, spool_sum(?1, ?2), ?2)",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_BY_KEY] = { "SELECT id, public_id, status, request_hash "
 				   "FROM executions "
@@ -127,9 +166,12 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_START] = { "UPDATE executions SET status = 1, "
 				  "target = ?2, attempts = ?3, started_ms = "
-				  "CASE started_ms WHEN 0 THEN ?4 "
-				  "ELSE started_ms END "
-				  "WHERE id = ?1 AND status < 2",
+				  STARTED_MS ", " RENEWED(EXECUTION_HOLDS,
+				  USED_HERE(EXECUTION_SUM, "1", "?2",
+				  STARTED_MS, "first_chunk_ms", "finished_ms",
+				  "next_index", "?3", "error_code", USED,
+				  "payload_deleted_ms", "metadata"))
+				  " WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_NOTE] = { "UPDATE executions SET note = ?2 "
 				 "WHERE id = ?1 AND status < 2",
@@ -138,16 +180,25 @@ static const struct sqlite_sql_text texts[] = {
 				"finished_ms = ?3, first_chunk_ms = ?4, "
 				"next_index = ?5, error_code = ?6, "
 				"metadata = ?7, note = NULL, "
-				"bytes = bytes + ?8 "
-				"WHERE id = ?1 AND status < 2",
+				"bytes = bytes + ?8, "
+				RENEWED(EXECUTION_HOLDS,
+				USED_HERE(EXECUTION_SUM, "?2", "target",
+				"started_ms", "?4", "?3", "?5", "attempts",
+				"?6", USED, "payload_deleted_ms", "?7"))
+				" WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_DELETE] = { "DELETE FROM executions WHERE id = ?1",
 	    .write = true, .hot = true },
 	[SQL_PAYLOAD_DELETE] = { "UPDATE executions SET "
 				 "payload_deleted_ms = ?2, "
 				 "packed = next_index, bytes = "
-				 "coalesce(length(CAST(metadata AS BLOB)), 0) "
-				 "WHERE id = ?1 AND status >= 2 "
+				 "coalesce(length(CAST(metadata AS BLOB)), 0), "
+				 RENEWED(EXECUTION_HOLDS,
+				 USED_HERE(EXECUTION_SUM, "status", "target",
+				 "started_ms", "first_chunk_ms", "finished_ms",
+				 "next_index", "attempts", "error_code", USED,
+				 "?2", "metadata"))
+				 " WHERE id = ?1 AND status >= 2 "
 				 "AND payload_deleted_ms = 0",
 	    .write = true, .hot = true },
 	/* A broken store may say already that it is gone: let it be mended. */
@@ -210,10 +261,15 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_PACKED] = { "UPDATE executions SET packed = ?3, "
 				   "next_index = max(next_index, ?3), "
-				   "first_chunk_ms = CASE first_chunk_ms "
-				   "WHEN 0 THEN ?4 ELSE first_chunk_ms END, "
-				   "bytes = bytes + ?5 "
-				   "WHERE id = ?1 AND packed = ?2",
+				   "first_chunk_ms = " PACKED_MS ", "
+				   "bytes = bytes + ?5, "
+				   RENEWED(EXECUTION_HOLDS,
+				   USED_HERE(EXECUTION_SUM, "status",
+				   "target", "started_ms", PACKED_MS,
+				   "finished_ms", "max(next_index, ?3)",
+				   "attempts", "error_code", USED,
+				   "payload_deleted_ms", "metadata"))
+				   " WHERE id = ?1 AND packed = ?2",
 	    .write = true, .hot = true },
 	[SQL_IMPORT_NOTE] = { "INSERT INTO imports (execution) VALUES (?1)",
 	    .write = true, .hot = true },
@@ -233,15 +289,24 @@ static const struct sqlite_sql_text texts[] = {
 				   "created_ms, started_ms, first_chunk_ms, "
 				   "finished_ms, next_index, packed, attempts, "
 				   "error_code, idempotency_key, "
-				   "request_hash, metadata, bytes) "
+				   "request_hash, metadata, bytes, sum) "
 				   "VALUES (?1, ?2, "
 				   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-				   "?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+				   "?12, ?13, ?14, ?15, ?16, ?17, ?18, "
+				   "spool_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+				   "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+				   "NULL, NULL, NULL, NULL, NULL, 0, ?17))",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_USED] = { "UPDATE executions SET input_tokens = ?2, "
 				 "output_tokens = ?3, cached_tokens = ?4, "
-				 "reasoning_tokens = ?5, cost_pusd = ?6 "
-				 "WHERE id = ?1",
+				 "reasoning_tokens = ?5, cost_pusd = ?6, "
+				 RENEWED(EXECUTION_HOLDS,
+				 EXECUTION_SUM("status", "target",
+				 "started_ms", "first_chunk_ms", "finished_ms",
+				 "next_index", "attempts", "error_code", "?2",
+				 "?3", "?4", "?5", "?6", "payload_deleted_ms",
+				 "metadata"))
+				 " WHERE id = ?1",
 	    .write = true, .hot = true },
 	[SQL_USAGE_ADD] = { "INSERT INTO usage (day, owner, target, completed, "
 			    "failed, cancelled, attempts, priced, "
@@ -271,19 +336,23 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_USAGE_IN_ALL] = { "SELECT NULL, " USAGE_SUMS, .hot = true },
 	[SQL_KEY_INSERT] = { "INSERT INTO keys (public_id, label, owner, hint, "
 			     "scopes, hash, created_ms, expires_ms, "
-			     "revoked_ms) "
-			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			     "revoked_ms, sum) "
+			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+			     "spool_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))",
 	    .write = true, .hot = true },
-	[SQL_KEY_REVOKE] = { "UPDATE keys SET revoked_ms = CASE revoked_ms "
-			     "WHEN 0 THEN ?3 ELSE revoked_ms END "
-			     "WHERE public_id = ?1 "
+	[SQL_KEY_REVOKE] = { "UPDATE keys SET revoked_ms = " REVOKED_MS ", "
+			     RENEWED(KEY_HOLDS, KEY_SUM(REVOKED_MS))
+			     " WHERE public_id = ?1 "
 			     "AND (?2 IS NULL OR owner = ?2)",
 	    .write = true, .hot = true },
 	[SQL_KEYS] = { "SELECT public_id, label, owner, hint, scopes, hash, "
-		       "created_ms, expires_ms, revoked_ms FROM keys "
+		       "created_ms, expires_ms, revoked_ms, " KEY_HOLDS
+		       " FROM keys "
 		       "ORDER BY id" },
 	[SQL_PROMPT_INSERT] = { "INSERT INTO prompts (owner, name, version, "
-				"created_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+				"created_ms, body, sum) "
+				"VALUES (?1, ?2, ?3, ?4, ?5, "
+				"spool_sum(?1, ?2, ?3, ?4, ?5))",
 	    .write = true, .hot = true },
 	[SQL_PROMPT_VERSION] = { "SELECT version FROM prompts "
 				 "WHERE owner = ?1 AND name = ?2 "
@@ -318,7 +387,7 @@ static const struct sqlite_sql_text texts[] = {
 			"subject, detail, executions, chunks, bytes "
 			"FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
 	    .hot = true },
-	[SQL_REQUEST_GET] = { "SELECT request FROM requests "
+	[SQL_REQUEST_GET] = { "SELECT request, " REQUEST_HOLDS " FROM requests "
 			      "WHERE execution = ?1",
 	    .hot = true },
 	[SQL_LIST] = LIST("", "DESC"),
@@ -342,8 +411,9 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_WALK_OWNER_STATUS_ASC] =
 	    WALK("owner = ?6 AND status = ?7 AND ", "ASC"),
 	[SQL_PAGE_HEAD] = { "SELECT id, status, created_ms, next_index, "
-			    "packed, attempts, metadata, payload_deleted_ms "
-			    "FROM executions "
+			    "packed, attempts, metadata, "
+			    "payload_deleted_ms, " EXECUTION_HOLDS
+			    " FROM executions "
 			    "WHERE public_id = ?1 "
 			    "AND (?2 IS NULL OR owner = ?2)",
 	    .hot = true },
@@ -356,13 +426,13 @@ static const struct sqlite_sql_text texts[] = {
 				"FROM segments WHERE id >= ?1 AND id < ?2 "
 				"ORDER BY id",
 	    .hot = true },
-	[SQL_PROMPT_GET] = { "SELECT owner, name, version, body, created_ms "
-			     "FROM prompts WHERE owner = ?1 AND name = ?2 "
+	[SQL_PROMPT_GET] = { "SELECT owner, name, version, body, created_ms, "
+			     PROMPT_HOLDS " FROM prompts WHERE owner = ?1 AND name = ?2 "
 			     "AND (?3 = 0 OR version = ?3) "
 			     "ORDER BY version DESC LIMIT 1",
 	    .hot = true },
-	[SQL_PROMPT_LIST] = { "SELECT owner, name, version, body, created_ms "
-			      "FROM prompts AS p "
+	[SQL_PROMPT_LIST] = { "SELECT owner, name, version, body, created_ms, "
+			      PROMPT_HOLDS " FROM prompts AS p "
 			      "WHERE owner = ?1 AND name > ?2 AND version = "
 			      "(SELECT max(version) FROM prompts AS q "
 			      "WHERE q.owner = p.owner AND q.name = p.name) "
@@ -373,8 +443,8 @@ static const struct sqlite_sql_text texts[] = {
 				  "error_code, metadata, EXISTS (SELECT 1 "
 				  "FROM requests WHERE execution = id), "
 				  "input_tokens, output_tokens, cost_pusd, "
-				  "payload_deleted_ms "
-				  "FROM executions WHERE id > ?1 "
+				  "payload_deleted_ms, " EXECUTION_HOLDS
+				  " FROM executions WHERE id > ?1 "
 				  "ORDER BY id LIMIT ?2",
 	    .hot = true },
 	/* An id begins with the execution: 24 is SQLITE_INDEX_BITS. */
@@ -385,9 +455,20 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_SEEN_CHUNKS] = { "SELECT seq, n, block FROM chunks "
 			      "WHERE seq >= ?1 ORDER BY seq",
 	    .hot = true },
-	[SQL_SEEN_REQUESTS] = { "SELECT execution, " OWNED("requests.execution") " OR " TRASHED(
-				    "requests.execution") " FROM requests WHERE execution > ?1 "
-							  "ORDER BY execution LIMIT ?2",
+	[SQL_SEEN_REQUESTS] = { "SELECT execution, " OWNED(
+				    "requests.execution") ", " TRASHED(
+				    "requests.execution") ", " REQUEST_HOLDS
+				    ", (SELECT public_id FROM executions "
+				    "WHERE id = execution), request "
+				    "FROM requests WHERE execution > ?1 "
+				    "ORDER BY execution LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_KEYS] = { "SELECT id, " KEY_HOLDS ", label FROM keys "
+			    "WHERE id > ?1 ORDER BY id LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_PROMPTS] = { "SELECT id, " PROMPT_HOLDS ", name "
+			       "FROM prompts WHERE id > ?1 "
+			       "ORDER BY id LIMIT ?2",
 	    .hot = true },
 	[SQL_SEEN_TRASH] = { "SELECT execution, " OWNED(
 				 "trash.execution") " FROM trash WHERE execution > ?1 "

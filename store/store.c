@@ -39,6 +39,7 @@ static void demolish(struct store *store)
 static enum err build(
     struct store *store, const struct store_options *options, struct why *why)
 {
+	uint32_t damaged = 0;
 	enum err rc;
 
 	keyring_init(&store->keyring);
@@ -54,7 +55,11 @@ static enum err build(
 		rc = store->engine->open(&store->options, &store->db, why);
 	if (rc != OK)
 		return rc;
-	rc = store->engine->keys_load(store->db, &store->keyring, on_key);
+	rc = store->engine->keys_load(
+	    store->db, &store->keyring, on_key, &damaged);
+	if (damaged > 0)
+		log_warn("store", "damaged keys open nothing",
+		    "n=%u see=\"spool check\"", (unsigned)damaged);
 	if (rc != OK && why != NULL)
 		*why = store->db->why;
 	if (rc == OK)

@@ -19,7 +19,7 @@ static enum err look_inside(const struct engine *engine,
 	const struct query_filter newest = { .status = -1, .limit = 1 };
 	struct execution e = { 0 };
 	struct engine_db *db = NULL;
-	uint32_t n = 0;
+	uint32_t n = 0, damaged = 0;
 	enum err rc;
 
 	rc = engine->open_alone(o, &db, &look->opened_why);
@@ -29,7 +29,7 @@ static enum err look_inside(const struct engine *engine,
 	if (rc == OK && n > 0)
 		look->newest_ms = e.created_ms;
 	if (rc == OK)
-		rc = engine->keys_load(db, look, on_key);
+		rc = engine->keys_load(db, look, on_key, &damaged);
 	if (rc != OK)
 		look->opened_why = db->why;
 	execution_fini(&e);

@@ -53,6 +53,7 @@ CREATE TABLE executions (
 	bytes INTEGER NOT NULL DEFAULT 0, -- of request, metadata, segments' payloads
 	payload_deleted_ms INTEGER NOT NULL DEFAULT 0, -- request, chunks gone
 	note TEXT,                       -- of its run, for whoever goes on; NULL once ended
+	sum INTEGER NOT NULL,            -- of all but packed, node, epoch, bytes, note
 	metadata TEXT                    -- last: long, and rarely read in lists
 ) STRICT;
 CREATE UNIQUE INDEX executions_public ON executions (public_id);
@@ -67,6 +68,7 @@ CREATE INDEX executions_live ON executions (id)
 -- The normalised request: apart, so that it is written once and lists are thin.
 CREATE TABLE requests (
 	execution INTEGER PRIMARY KEY,   -- executions.id
+	sum INTEGER NOT NULL,
 	request TEXT NOT NULL
 ) STRICT;
 
@@ -150,7 +152,8 @@ CREATE TABLE keys (
 	hash BLOB NOT NULL UNIQUE,       -- SHA-256 of the secret
 	created_ms INTEGER NOT NULL,
 	expires_ms INTEGER NOT NULL DEFAULT 0,
-	revoked_ms INTEGER NOT NULL DEFAULT 0
+	revoked_ms INTEGER NOT NULL DEFAULT 0,
+	sum INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE prompts (
@@ -159,6 +162,7 @@ CREATE TABLE prompts (
 	name TEXT NOT NULL,
 	version INTEGER NOT NULL,
 	created_ms INTEGER NOT NULL,
+	sum INTEGER NOT NULL,
 	body TEXT NOT NULL,
 	UNIQUE (owner, name, version)
 ) STRICT;

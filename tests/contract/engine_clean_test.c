@@ -91,13 +91,13 @@ static enum err see_segment(void *arg, const struct engine_seen_segment *seg)
 	return OK;
 }
 
-static enum err see_request(void *arg, int64_t row, bool known)
+static enum err see_request(void *arg, const struct engine_seen_request *r)
 {
 	struct sight *s = arg;
 
-	(void)row;
+	assert_true(r->holds);
 	s->requests++;
-	s->known += known;
+	s->known += r->owned || r->trashed;
 	return OK;
 }
 
@@ -133,7 +133,7 @@ static struct sight look(struct fixture *f)
 
 	assert_ok(OF(f->r)->seen_segments(
 	    f->r, 1, 0, INT64_MAX, (size_t)1 << 30, &to));
-	assert_ok(OF(f->r)->seen_requests(f->r, 0, 1000, &to));
+	assert_ok(OF(f->r)->seen_requests(f->r, 0, 1000, 1 << 20, &to));
 	assert_ok(OF(f->r)->seen_trash(f->r, 0, 1000, &to));
 	assert_ok(OF(f->r)->seen_tombstones(f->r, &none, 1000, &to));
 	return s;

@@ -908,6 +908,7 @@ static enum err on_key(void *arg, const struct key *k)
 
 static void keys_are_kept_and_revoked_by_their_owner(void **state)
 {
+	uint32_t damaged = 9;
 	struct fixture *f = *state;
 	struct key a = make_key("ann", 1), b = make_key("bob", 2),
 		   same_hash = make_key("bob", 1), same_id = make_key("x", 9);
@@ -928,7 +929,8 @@ static void keys_are_kept_and_revoked_by_their_owner(void **state)
 	assert_ok(OF(f->w)->commit(f->w));
 	close_both(f);
 	open_both(f);
-	assert_ok(OF(f->w)->keys_load(f->w, &got, on_key));
+	assert_ok(OF(f->w)->keys_load(f->w, &got, on_key, &damaged));
+	assert_int_equal(damaged, 0);
 	assert_int_equal(got.n, 2);
 	a.revoked_ms = 77; /* the first time counts */
 	assert_memory_equal(&got.k[0].id, &a.id, sizeof(a.id));

@@ -12,10 +12,16 @@ import { ADMIN_KEY, Service, Sim, run, tempDir } from "./service.mjs";
 const lines = (output) => output.split("\n").filter((l) => l.startsWith("{")).map((l) => JSON.parse(l));
 
 // Change the store behind spool's back.
+// Runs `sql` on the file; spool_sum() is what store/sqlite_sum.c says.
 function edit(db, sql) {
 	execFileSync("python3", ["-c",
-		"import sqlite3, sys\n" +
+		"import sqlite3, struct, sys, zlib\n" +
+		"def one(v):\n" +
+		"    if v is None or isinstance(v, int): return struct.pack('<Bq', 5 if v is None else 1, v or 0)\n" +
+		"    b = v.encode() if isinstance(v, str) else v\n" +
+		"    return struct.pack('<Bq', 3 if isinstance(v, str) else 4, len(b)) + b\n" +
 		"db = sqlite3.connect(sys.argv[1])\n" +
+		"db.create_function('spool_sum', -1, lambda *v: zlib.crc32(b''.join(map(one, v))))\n" +
 		"assert db.execute(sys.argv[2]).rowcount > 0\n" +
 		"db.commit()\n", db, sql]);
 }
@@ -162,8 +168,12 @@ test("doctor: what is wrong is named with how to mend it", async () => {
 	await some(service, 1);
 	await service.stop();
 	chmodSync(service.db, 0o644);
-	edit(service.db, "UPDATE executions SET created_ms = created_ms + 86400000");
-	edit(service.db, "UPDATE keys SET revoked_ms = 1");
+	edit(service.db, "UPDATE executions SET created_ms = created_ms + 86400000, sum = spool_sum(id, public_id, " +
+		"owner, status, model, target, prompt, created_ms + 86400000, started_ms, first_chunk_ms, finished_ms, " +
+		"next_index, attempts, error_code, idempotency_key, request_hash, input_tokens, output_tokens, " +
+		"cached_tokens, reasoning_tokens, cost_pusd, payload_deleted_ms, metadata)");
+	edit(service.db, "UPDATE keys SET revoked_ms = 1, " +
+		"sum = spool_sum(public_id, label, owner, hint, scopes, hash, created_ms, expires_ms, 1)");
 	const { code, output } = await doctor(service, [], {
 		OPENAI_API_KEY: "upstream-key-nobody-sees", OPENAI_BASE_URL: "http://127.0.0.1:1/v1" });
 
