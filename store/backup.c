@@ -128,12 +128,27 @@ static enum err name_it(const char *part, const char *target, struct why *why)
 	return rc;
 }
 
+/* Who gave ${name} has never heard of ${part}. */
+static void say_name(struct why *why, const char *part, const char *name)
+{
+	struct why words;
+	char *at = why == NULL ? NULL : strstr(why->text, part);
+
+	if (at == NULL)
+		return;
+	err_why(&words, "%.*s%s%s", (int)(at - why->text), why->text, name,
+	    at + strlen(part));
+	*why = words;
+}
+
 enum err backup_finish(const char *part, const char *target,
     const atomic_bool *cancel, struct why *why)
 {
 	enum err rc;
 
 	rc = verify(part, cancel, why);
+	if (rc != OK)
+		say_name(why, part, target);
 	if (rc == OK)
 		rc = sync_path(part, 0, why);
 	if (rc == OK)
@@ -149,10 +164,13 @@ static enum err copy_all(
     struct engine_db *db, const char *part, struct why *why)
 {
 	struct engine_copy *copy = NULL;
+	struct engine_stats now = { 0 };
 	bool done = false;
 	enum err rc;
 
-	rc = db->engine->copy_begin(db, part, &copy);
+	db->engine->stats(db, &now);
+	rc = db->engine->copy_begin(
+	    db, part, store_reserve(0, now.disk_bytes), &copy);
 	while (rc == OK && !done)
 		rc = db->engine->copy_step(copy, TURN_PAGES, &done);
 	if (rc != OK && why != NULL)
@@ -242,14 +260,17 @@ static enum err copy_file(const char *from, const char *part, struct why *why)
 	    part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (out < 0) {
 		rc = errno_err();
-		err_why(why, "make %.200s: %s", part, strerror(errno));
+		err_why(why, "make %.200s: %s%s", part, strerror(errno),
+		    rc == ERR_CONFLICT
+			? "; a restore that was cut off left it: remove it"
+			: "");
 		goto out;
 	}
 	rc = copy_bytes(in, out, piece);
 	if (rc == OK && fsync(out) != 0)
 		rc = errno_err();
 	if (rc != OK) {
-		err_why(why, "copy %.200s to %.200s: %s", from, part,
+		err_why(why, "copy %.200s to beside the new store: %s", from,
 		    strerror(errno));
 		unlink(part);
 	}
@@ -311,6 +332,8 @@ enum err backup_restore(const char *from, const char *url, struct why *why)
 	if (rc != OK)
 		goto out;
 	rc = verify(part, NULL, why);
+	if (rc != OK)
+		say_name(why, part, from);
 	if (rc == OK)
 		rc = engine->copy_accept(&o, part, why);
 	unlink(part);

@@ -401,15 +401,17 @@ struct engine {
 	 */
 
 	/*
-	 * Begin to copy the store into the new file ${path}. Fails:
-	 * ERR_CONFLICT (it is there), ERR_INPUT (it cannot be made), ERR_FULL
-	 * (there is no room beside it for all).
+	 * Begin to copy the store into the new file ${path}. On the store's
+	 * own disk ${reserve} bytes stay free. Fails: ERR_CONFLICT (it is
+	 * there), ERR_INPUT (it cannot be made), ERR_FULL (there is no room
+	 * beside it for all).
 	 */
-	enum err (*copy_begin)(
-	    struct engine_db *db, const char *path, struct engine_copy **ret);
+	enum err (*copy_begin)(struct engine_db *db, const char *path,
+	    uint64_t reserve, struct engine_copy **ret);
 	/*
 	 * Copy up to ${pages} more, outside a transaction. ERR_BUSY: nothing
-	 * was copied, later it may. What fails leaves the connection good.
+	 * was copied, later it may. ERR_FULL: also when others have taken what
+	 * is to stay free. What fails leaves the connection good.
 	 */
 	enum err (*copy_step)(struct engine_copy *c, int pages, bool *ret_done);
 	/* End it; a copy that is not done is removed. NULL is nothing. */

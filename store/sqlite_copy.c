@@ -18,6 +18,7 @@ struct engine_copy {
 	sqlite3 *to;
 	sqlite3_backup *backup;
 	char *path;
+	uint64_t reserve; /* of the store's disk, where it is there; else 0 */
 	bool done;
 };
 
@@ -28,8 +29,20 @@ static const char *const targets[] = {
 	"PRAGMA cache_size=-1000",
 };
 
-static enum err make_file(struct sqlite_db *d, const char *path)
+/* Are they on one disk? What cannot be told is taken for it. */
+static bool on_same_disk(const struct sqlite_db *d, int fd)
 {
+	struct stat store, copy;
+
+	return fstat(fd, &copy) != 0 || stat(d->path, &store) != 0 ||
+	       store.st_dev == copy.st_dev;
+}
+
+/* *${reserve} becomes 0 on another disk than the store's. */
+static enum err make_file(
+    struct sqlite_db *d, const char *path, uint64_t *reserve)
+{
+	uint64_t left, spare;
 	struct engine_stats now;
 	struct statvfs fs;
 	int fd = open(
@@ -41,19 +54,37 @@ static enum err make_file(struct sqlite_db *d, const char *path)
 		       : errno == ENOSPC ? ERR_FULL
 					 : ERR_INPUT;
 	}
+	if (!on_same_disk(d, fd))
+		*reserve = 0;
+	spare = *reserve > SPARE_BYTES ? *reserve : SPARE_BYTES;
 	sqlite_stats(&d->base, &now);
-	if (fstatvfs(fd, &fs) == 0 &&
-	    (uint64_t)fs.f_bavail * fs.f_frsize <
-		now.db_bytes + now.wal_bytes + SPARE_BYTES) {
-		err_why(&d->base.why,
-		    "%.200s: no room for a copy of %llu MiB and some to spare",
-		    path, (unsigned long long)(now.db_bytes >> 20) + 1);
-		close(fd);
-		unlink(path);
-		return ERR_FULL;
-	}
+	left = fstatvfs(fd, &fs) != 0 ? UINT64_MAX
+				      : (uint64_t)fs.f_bavail * fs.f_frsize;
 	close(fd);
-	return OK;
+	if (left >= spare && left - spare >= now.db_bytes + now.wal_bytes)
+		return OK;
+	err_why(&d->base.why,
+	    "%.200s: no room for a copy of %llu MiB with %llu MiB to spare",
+	    path, (unsigned long long)(now.db_bytes >> 20) + 1,
+	    (unsigned long long)(spare >> 20));
+	unlink(path);
+	return ERR_FULL;
+}
+
+/* What was free at the beginning others may have taken. */
+static enum err keep_reserve(struct engine_copy *c)
+{
+	struct engine_stats now = { 0 };
+
+	if (c->reserve == 0)
+		return OK;
+	sqlite_aside_stats(c->from, &now);
+	if (now.disk_bytes == 0 || now.free_bytes >= c->reserve)
+		return OK;
+	err_why(&c->from->base.why,
+	    "less than the reserve of %llu MiB is free on the store's disk",
+	    (unsigned long long)(c->reserve >> 20));
+	return ERR_FULL;
 }
 
 /* What went wrong over there; the store itself is well. */
@@ -68,8 +99,8 @@ static enum err failed_there(struct engine_copy *c, int code)
 	}
 }
 
-enum err sqlite_copy_begin(
-    struct engine_db *db, const char *path, struct engine_copy **ret)
+enum err sqlite_copy_begin(struct engine_db *db, const char *path,
+    uint64_t reserve, struct engine_copy **ret)
 {
 	struct sqlite_db *d = (struct sqlite_db *)db;
 	struct engine_copy *c = calloc(1, sizeof(*c));
@@ -79,7 +110,8 @@ enum err sqlite_copy_begin(
 	if (c == NULL)
 		return ERR_NOMEM;
 	c->from = d;
-	rc = make_file(d, path);
+	c->reserve = reserve;
+	rc = make_file(d, path, &c->reserve);
 	if (rc != OK)
 		goto out;
 	/* From here on the file is ours to remove. */
@@ -112,8 +144,12 @@ out:
 
 enum err sqlite_copy_step(struct engine_copy *c, int pages, bool *ret_done)
 {
-	int code = sqlite3_backup_step(c->backup, pages);
+	enum err rc = keep_reserve(c);
+	int code;
 
+	if (rc != OK)
+		return rc;
+	code = sqlite3_backup_step(c->backup, pages);
 	if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
 		return ERR_BUSY;
 	if (code == SQLITE_DONE) {

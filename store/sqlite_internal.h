@@ -381,8 +381,8 @@ enum err sqlite_chunk_page(struct engine_db *db, const struct id *id,
     const char *owner, const struct page_query *q, struct page *ret);
 
 /* sqlite_copy.c */
-enum err sqlite_copy_begin(
-    struct engine_db *db, const char *path, struct engine_copy **ret);
+enum err sqlite_copy_begin(struct engine_db *db, const char *path,
+    uint64_t reserve, struct engine_copy **ret);
 enum err sqlite_copy_step(struct engine_copy *c, int pages, bool *ret_done);
 void sqlite_copy_end(struct engine_copy *c);
 enum err sqlite_copy_accept(

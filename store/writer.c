@@ -275,6 +275,12 @@ static bool deletes_when_full(const struct writer *w)
 	return w->prunes != NULL || w->trash;
 }
 
+/* Of two waits, the shorter; negative: for ever. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* How long there is nothing to do without mail; 0: there is. */
 static int wait_ms(const struct writer *w)
 {
@@ -286,10 +292,9 @@ static int wait_ms(const struct writer *w)
 			left = writer_clean_wait_ms(w);
 		return left > 0 ? (int)left : 0;
 	}
-	if (w->queue != NULL || w->copying != NULL || writer_pack_due(w) ||
-	    writer_import_due(w))
+	if (w->queue != NULL || writer_pack_due(w) || writer_import_due(w))
 		return 0;
-	left = writer_clean_wait_ms(w);
+	left = sooner(writer_clean_wait_ms(w), writer_copy_wait_ms(w));
 	if (w->untidy_bytes > 0 || w->n_packing > 0 || w->import_unclean ||
 	    w->imports != NULL)
 		return left < 0 || left > REST_MS ? REST_MS : (int)left;

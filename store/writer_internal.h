@@ -73,6 +73,8 @@ struct writer {
 	/* The copy under way, NULL: none (writer_copy.c). */
 	struct write *copying;
 	struct engine_copy *copy;
+	unsigned copy_busy;    /* tries in a row that found the file held */
+	int64_t copy_after_ms; /* not before this */
 
 	/* Large imports, the first under way (writer_import.c). */
 	struct mail *imports, **imports_tail;
@@ -229,6 +231,9 @@ MUST_CHECK enum err writer_clean_turn(
 
 /* Begin what ${x} asks for. */
 struct write *writer_copy_begin(struct writer *w, struct write *x);
+
+/* How long there is nothing to copy, ms; 0: there is now; -1: for ever. */
+int64_t writer_copy_wait_ms(const struct writer *w);
 
 /* A little of the copy under way, if any; ends it when there is no room. */
 struct write *writer_copy_turn(struct writer *w);

@@ -181,6 +181,15 @@ static void a_damaged_backup_is_not_restored(void **state)
 	assert_int_equal(truncate(w->target, 5000), 0);
 	assert_int_equal(
 	    backup_restore(w->target, w->second, &why), ERR_CORRUPT);
+	assert_null(strstr(why.text, ".part"));
+	/* Not even a store: what was given is named, not its copy. */
+	fd = open(w->target, O_WRONLY | O_TRUNC);
+	assert_int_equal(pwrite(fd, noise, 4096, 0), 4096);
+	close(fd);
+	assert_int_equal(
+	    backup_restore(w->target, w->second, &why), ERR_CORRUPT);
+	assert_non_null(strstr(why.text, w->target));
+	assert_null(strstr(why.text, ".part"));
 	assert_int_equal(
 	    backup_restore("/nowhere/b.db", w->second, &why), ERR_NOT_FOUND);
 	assert_false(there(w->second));
@@ -343,6 +352,82 @@ static void a_copy_that_cannot_be_made_is_refused_and_the_store_goes_on(
 	assert_int_equal(store_failed(w->place.store, NULL), OK);
 }
 
+/* --- an engine whose file a stranger holds while it is told so --- */
+
+static struct engine held;
+static const struct engine *sound;
+static atomic_int hold_steps, steps;
+
+static enum err step_or_busy(struct engine_copy *c, int pages, bool *ret_done)
+{
+	atomic_fetch_add(&steps, 1);
+	if (atomic_load(&hold_steps) == 0)
+		return sound->copy_step(c, pages, ret_done);
+	atomic_fetch_sub(&hold_steps, 1);
+	return ERR_BUSY;
+}
+
+static void make_held(struct store *store, int n)
+{
+	atomic_store(&hold_steps, n);
+	atomic_store(&steps, 0);
+	sound = store->engine;
+	held = *sound;
+	held.copy_step = step_or_busy;
+	swap_engine(store, &held);
+}
+
+static void a_stranger_who_holds_the_file_is_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct job job;
+
+	make_held(w->place.store, 5);
+	copy_init(&job, w);
+	assert_int_equal(job_run(&job, w->place.store), OK);
+	job_fini(&job);
+	assert_true(there(w->part));
+}
+
+static void but_not_for_ever_nor_without_a_pause(void **state)
+{
+	struct world *w = *state;
+	struct job job;
+
+	make_held(w->place.store, INT32_MAX);
+	copy_init(&job, w);
+	assert_int_equal(job_run(&job, w->place.store), ERR_BUSY);
+	assert_non_null(strstr(job.write.why.text, "another program"));
+	assert_int_equal(atomic_load(&steps), 100);
+	assert_false(there(w->part));
+	job_fini(&job);
+	create(w->place.store, "ann");
+}
+
+static void a_copy_leaves_the_reserve_of_the_stores_disk(void **state)
+{
+	struct world *w = *state;
+	struct engine_copy *copy = NULL;
+	struct engine_db *db;
+	const struct engine *engine;
+	struct engine_stats now;
+	bool done;
+
+	place_close(&w->place);
+	assert_int_equal(engine_find(w->place.url, &engine, NULL), OK);
+	assert_int_equal(engine->open(&w->place.options, &db, NULL), OK);
+	engine->stats(db, &now);
+	assert_int_equal(
+	    engine->copy_begin(db, w->part, now.free_bytes, &copy), ERR_FULL);
+	assert_non_null(strstr(db->why.text, "to spare"));
+	assert_false(there(w->part));
+	assert_int_equal(
+	    engine->copy_begin(db, w->part, (uint64_t)1 << 20, &copy), OK);
+	assert_int_equal(engine->copy_step(copy, 4, &done), OK);
+	engine->copy_end(copy);
+	engine->close(db);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -355,6 +440,9 @@ int main(void)
 		T(a_copy_under_load_is_whole_and_nobody_waits),
 		T(a_copy_holds_what_was_committed_before_it_was_asked),
 		T(one_copy_at_a_time_and_it_can_be_stopped),
+		T(a_stranger_who_holds_the_file_is_waited_for),
+		T(but_not_for_ever_nor_without_a_pause),
+		T(a_copy_leaves_the_reserve_of_the_stores_disk),
 		T(a_copy_that_cannot_be_made_is_refused_and_the_store_goes_on),
 	};
 
