@@ -10,37 +10,50 @@
 static const char *const statuses[] = { "queued", "streaming", "completed",
 	"failed", "cancelled", NULL };
 
-static const struct option_spec table[] = {
-	{ .name = "status",
-	    .letter = 's',
-	    .kind = OPTION_ENUM,
-	    .arg = "STATUS",
-	    .words = statuses,
-	    .group = "Which",
-	    .help = "only those of this status" },
-	{ .name = "owner",
-	    .letter = 'o',
-	    .kind = OPTION_STRING,
-	    .arg = "NAME",
-	    .group = "Which",
-	    .help = "only those of this owner" },
-	{ .name = "since",
-	    .kind = OPTION_STRING,
-	    .arg = "TIME",
-	    .group = "Which",
-	    .help = "created then or later: 2h, 7d, 2026-01-02, "
-		    "2026-01-02T03:04:05Z" },
-	{ .name = "until",
-	    .kind = OPTION_STRING,
-	    .arg = "TIME",
-	    .group = "Which",
-	    .help = "created before then; written like --since" },
-	{ .name = NULL },
-};
+static const char *const ended[] = { "completed", "failed", "cancelled", NULL };
+
+/* clang-format off */
+#define WHICH(words_, which)                                                  \
+	{ .name = "status",                                                   \
+	    .letter = 's',                                                    \
+	    .kind = OPTION_ENUM,                                              \
+	    .arg = "STATUS",                                                  \
+	    .words = words_,                                                  \
+	    .group = "Which",                                                 \
+	    .help = which },                                                  \
+	{ .name = "owner",                                                    \
+	    .letter = 'o',                                                    \
+	    .kind = OPTION_STRING,                                            \
+	    .arg = "NAME",                                                    \
+	    .group = "Which",                                                 \
+	    .help = "only those of this owner" },                             \
+	{ .name = "since",                                                    \
+	    .kind = OPTION_STRING,                                            \
+	    .arg = "TIME",                                                    \
+	    .group = "Which",                                                 \
+	    .help = "created then or later: 2h, 7d, 2026-01-02, "             \
+		    "2026-01-02T03:04:05Z" },                                 \
+	{ .name = "until",                                                    \
+	    .kind = OPTION_STRING,                                            \
+	    .arg = "TIME",                                                    \
+	    .group = "Which",                                                 \
+	    .help = "created before then; written like --since" },            \
+	{ .name = NULL }
+/* clang-format on */
+
+static const struct option_spec table[] = { WHICH(
+    statuses, "only those of this status") };
+static const struct option_spec ended_table[] = { WHICH(
+    ended, "only those of this status; what has not ended is never removed") };
 
 const struct option_spec *choose_table(void)
 {
 	return table;
+}
+
+const struct option_spec *choose_ended_table(void)
+{
+	return ended_table;
 }
 
 /* "2026-01-02" and nothing behind it. */

@@ -16,6 +16,8 @@
 
 /* The options; a command that uses CMD_CHOOSE has them. */
 const struct option_spec *choose_table(void);
+/* The same about what has ended, of CMD_CHOOSE_ENDED. */
+const struct option_spec *choose_ended_table(void);
 
 /*
  * Append "&status=…&owner=…&since=…&until=…", what was given of them, to ${b}.

@@ -103,10 +103,12 @@ const struct option_spec *const *cmd_tables(const struct command *command)
 	if (command->options)
 		tables[n++] = command->options;
 	if (command->uses & CMD_CONFIG)
-		while (*config && n < MAX_TABLES - 5)
+		while (*config && n < MAX_TABLES - 6)
 			tables[n++] = *config++;
 	if (command->uses & CMD_CHOOSE)
 		tables[n++] = choose_table();
+	if (command->uses & CMD_CHOOSE_ENDED)
+		tables[n++] = choose_ended_table();
 	if (command->uses & CMD_CLIENT)
 		tables[n++] = client_table();
 	if (command->uses & CMD_JSON)
@@ -147,7 +149,9 @@ static bool count_fits(const struct cmd *c)
 	int len;
 	const char *word = wanted(command->usage, &len);
 
-	if (c->n_operands < command->min_operands)
+	if (c->n_operands < command->min_operands && len == 0)
+		cmd_say("%s wants one of %s", c->name, command->usage);
+	else if (c->n_operands < command->min_operands)
 		cmd_say("%s wants %s %.*s: spool %s %s", c->name,
 		    strchr("AEIOU", *word) ? "an" : "a", len, word, c->name,
 		    command->usage);

@@ -27,10 +27,11 @@ enum cmd_exit {
 };
 
 /* What a command's options have beside its own. */
-#define CMD_CLIENT 1u /* speaks to a server: --url, --key-file, … */
-#define CMD_JSON 2u   /* --json */
-#define CMD_CONFIG 4u /* all that serve takes */
-#define CMD_CHOOSE 8u /* --status, --owner, --since, --until */
+#define CMD_CLIENT 1u	     /* speaks to a server: --url, --key-file, … */
+#define CMD_JSON 2u	     /* --json */
+#define CMD_CONFIG 4u	     /* all that serve takes */
+#define CMD_CHOOSE 8u	     /* --status, --owner, --since, --until */
+#define CMD_CHOOSE_ENDED 16u /* the same, of what has ended */
 
 struct cmd;
 

@@ -3,6 +3,7 @@
 
 #include "server/cmd/cmd.h"
 #include "server/cmd/help.h"
+#include "server/cmd/help_exit.h"
 
 static const struct option_spec options[] = {
 	{ .name = "man",
@@ -25,6 +26,11 @@ static enum cmd_exit run(struct cmd *c)
 	}
 	if (c->n_operands == 0) {
 		help_overview(stdout, c->commands);
+		return CMD_OK;
+	}
+	if (!man && c->n_operands == 1 &&
+	    strcmp(c->operands[0], HELP_EXIT_TOPIC) == 0) {
+		help_exit_print(stdout);
 		return CMD_OK;
 	}
 	command = cmd_find(c->commands, c->operands[0]);
@@ -66,6 +72,7 @@ static const struct command command = {
 	.group = "Help",
 	.summary = "say more about a command",
 	.usage = "[--man] [COMMAND [SUBCOMMAND]]",
+	.about = "\"spool help exit-codes\" tells what each exit code means.",
 	.examples = "spool help serve\nspool help keys create\n"
 		    "spool help --man export | man -l -\n",
 	.options = options,

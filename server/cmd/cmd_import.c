@@ -274,8 +274,10 @@ static enum err take_file(struct importing *x, struct why *why)
 		struct why reason = { "" };
 
 		err = import_file_line(f, &line, &len, &reason);
-		if (err == ERR_NOT_FOUND)
+		if (err == ERR_NOT_FOUND) {
+			err = OK;
 			break;
+		}
 		if (err && err != ERR_LIMIT) {
 			err_why(why,
 			    "%s line %" PRIu64 " (byte %" PRIu64 "): %.300s",
@@ -299,7 +301,7 @@ static enum err take_file(struct importing *x, struct why *why)
 	import_file_close(f);
 	if (put)
 		return put;
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err;
 }
 
 static enum err finish(struct importing *x, struct why *why)

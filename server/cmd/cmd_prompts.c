@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/cmd/ask.h"
+#include "server/cmd/input.h"
 #include "server/cmd/output.h"
 #include "store/base/buf.h"
 
@@ -32,22 +33,22 @@ static const struct option_spec set_options[] = {
 /* A file, or stdin for "-", as text. */
 static enum err read_text(const char *path, struct buf *b, struct why *why)
 {
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	FILE *f = NULL;
 	enum err err;
 	char *room;
 	size_t n;
 
-	if (!f && errno == ENOENT) {
+	err = input_open(path, &f, why);
+	/* The template itself was typed: that is no name of a file. */
+	if (err == ERR_NOT_FOUND && strpbrk(path, "{ \n"))
+		err = ERR_INPUT;
+	if (err == ERR_NOT_FOUND || err == ERR_INPUT)
 		err_why(why,
 		    "there is no file \"%s\": name one that has the template, "
 		    "or write it to stdin",
 		    path);
-		return ERR_INPUT;
-	}
-	if (!f) {
-		err_why(why, "cannot read %s: %s", path, strerror(errno));
-		return ERR_INPUT;
-	}
+	if (err)
+		return err;
 	do {
 		room = buf_room(b, 16384);
 		n = room ? fread(room, 1, 16384, f) : 0;
@@ -61,10 +62,9 @@ static enum err read_text(const char *path, struct buf *b, struct why *why)
 		err = ERR_INPUT;
 	} else if (!err && ferror(f)) {
 		err_why(why, "cannot read %s: %s", path, strerror(errno));
-		err = ERR_INPUT;
+		err = ERR_IO;
 	}
-	if (f != stdin)
-		fclose(f);
+	input_close(f);
 	return err;
 }
 

@@ -78,23 +78,14 @@ static int64_t limit(const struct option_set *o, const char *name)
 	return given(o, name) ? option_int(o, name) : RETENTION_NO_LIMIT;
 }
 
-static enum err read_status(
-    const struct option_set *o, struct retention_rule *rule, struct why *why)
+/* The option knows the words of what has ended alone. */
+static void read_status(const struct option_set *o, struct retention_rule *rule)
 {
 	const char *text = option_text(o, "status");
 	enum execution_status s;
 
-	if (!text)
-		return OK;
-	if (execution_status_parse(text, &s) != OK || !execution_ended(s)) {
-		err_why(why,
-		    "--status %s: what has not ended is never removed; "
-		    "\"spool cancel\" ends it",
-		    text);
-		return ERR_INPUT;
-	}
-	rule->statuses = 1u << (unsigned)s;
-	return OK;
+	if (text && execution_status_parse(text, &s) == OK)
+		rule->statuses = 1u << (unsigned)s;
 }
 
 static enum err read_owner(
@@ -127,9 +118,8 @@ static enum err choose(
 		.all_limits = true,
 		.payload_only = option_bool(o, "payload-only"),
 	};
-	err = read_status(o, rule, why);
-	if (!err)
-		err = read_owner(o, rule, why);
+	read_status(o, rule);
+	err = read_owner(o, rule, why);
 	if (!err)
 		err = choose_time(o, "since", &rule->since_ms, why);
 	if (!err)
@@ -394,7 +384,7 @@ static const struct command command = {
 	    "spool prune --owner ada --keep-last 1000 --payload-only\n"
 	    "spool prune --until 2026-01-01 --export-first 2025.ndjson --yes\n",
 	.options = options,
-	.uses = CMD_CLIENT | CMD_JSON | CMD_CHOOSE,
+	.uses = CMD_CLIENT | CMD_JSON | CMD_CHOOSE_ENDED,
 	.run = run,
 };
 

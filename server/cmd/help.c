@@ -11,10 +11,9 @@ static const char exit_codes[] =
     "Exit codes:\n"
     "  0 ok   1 failed   2 usage   3 not found   4 not allowed   5 conflict\n"
     "  6 unavailable, try again   7 the execution failed   8 it was cancelled\n"
-    "  124 timeout   130 interrupted\n";
+    "  124 timeout   130 interrupted       (spool help exit-codes says more)\n";
 
-/* Break ${text} at blanks so that it fits beside what is left of ${indent}. */
-static void wrap(FILE *f, const char *text, int indent, int column)
+void help_wrap(FILE *f, const char *text, int indent, int column)
 {
 	while (*text) {
 		int len = (int)strcspn(text, " \n");
@@ -99,7 +98,7 @@ static void put_option(FILE *f, const struct option_spec *spec)
 		n = 0;
 	}
 	fprintf(f, "%*s", COLUMN - n, "");
-	wrap(f, spec->help, COLUMN, COLUMN);
+	help_wrap(f, spec->help, COLUMN, COLUMN);
 	put_facts(f, spec);
 }
 
@@ -164,7 +163,7 @@ void help_command(FILE *f, const struct command *command, const char *name)
 	}
 	if (command->about) {
 		fputc('\n', f);
-		wrap(f, command->about, 0, 0);
+		help_wrap(f, command->about, 0, 0);
 	}
 	if (command->subcommands) {
 		fputs("\nCommands:\n", f);

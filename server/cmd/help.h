@@ -20,4 +20,10 @@ void help_man_command(FILE *f, const struct command *command);
 /* Examples, options with environment, config key and default, exit codes. */
 void help_command(FILE *f, const struct command *command, const char *name);
 
+/*
+ * Print ${text} and a line's end, broken at blanks, its lines beginning in
+ * column ${indent}; the cursor is in ${column}.
+ */
+void help_wrap(FILE *f, const char *text, int indent, int column);
+
 #endif

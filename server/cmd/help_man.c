@@ -3,23 +3,7 @@
 #include <string.h>
 
 #include "server/cmd/help.h"
-
-static const struct {
-	enum cmd_exit code;
-	const char *text;
-} exits[] = {
-	{ CMD_OK, "Done." },
-	{ CMD_FAILED, "It failed." },
-	{ CMD_USAGE, "The command line or the configuration is wrong." },
-	{ CMD_NOT_FOUND, "What was named is not there." },
-	{ CMD_AUTH, "The key is missing, unknown, or may not do this." },
-	{ CMD_CONFLICT, "What is there stands in the way." },
-	{ CMD_UNAVAILABLE, "No server, or it is full: try again later." },
-	{ CMD_EXECUTION_FAILED, "The execution failed." },
-	{ CMD_CANCELLED, "The execution was cancelled." },
-	{ CMD_TIMEOUT, "It took too long." },
-	{ CMD_INTERRUPTED, "Interrupted." },
-};
+#include "server/cmd/help_exit.h"
 
 /* A line of text: nothing in it commands roff. */
 static void put(FILE *f, const char *text, size_t len)
@@ -180,8 +164,12 @@ static void begin(FILE *f, const char *name, const char *summary)
 
 static void end(FILE *f)
 {
+	const struct help_exit *exits;
+	size_t n;
+
+	exits = help_exit_table(&n);
 	fputs(".SH EXIT STATUS\n", f);
-	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		fprintf(f, ".TP\n.B %d\n", exits[i].code);
 		put_text(f, exits[i].text);
 	}

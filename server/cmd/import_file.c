@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "server/cmd/input.h"
 #include "store/base/buf.h"
 
 #define READ_BYTES ((size_t)64 << 10)
@@ -205,12 +206,9 @@ enum err import_file_open(const char *path, size_t max_line_bytes,
 	f->raw = malloc(READ_BYTES);
 	if (!f->raw)
 		goto out;
-	f->in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	if (!f->in) {
-		err_why(why, "cannot read %s: %s", path, strerror(errno));
-		err = ERR_INPUT;
+	err = input_open(path, &f->in, why);
+	if (err)
 		goto out;
-	}
 	*ret = f;
 	f = NULL;
 	err = OK;
@@ -223,8 +221,7 @@ void import_file_close(struct import_file *f)
 {
 	if (!f)
 		return;
-	if (f->in && f->in != stdin)
-		fclose(f->in);
+	input_close(f->in);
 	if (f->inflating)
 		inflateEnd(&f->z);
 	free(f->raw);

@@ -15,7 +15,7 @@
 
 struct import_file;
 
-/* ${path} "-": stdin. Fails: ERR_INPUT (cannot be read), ERR_NOMEM. */
+/* ${path} "-": stdin. Fails: as input_open(); ERR_NOMEM. */
 MUST_CHECK enum err import_file_open(const char *path, size_t max_line_bytes,
     struct import_file **ret, struct why *why);
 

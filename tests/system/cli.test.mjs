@@ -51,6 +51,8 @@ test("a typo is answered with what was meant, and exit code 2", async () => {
 		[["serve", "--lisen", "127.0.0.1:0"], /did you mean --listen\?/],
 		[["serve", "--durability", "ful"], /did you mean "full"\?/],
 		[["tail"], /tail wants an ID: spool tail/],
+		[["completion"], /completion wants one of bash\|zsh\|fish$/m],
+		[["prune", "--status", "queued"], /"queued".*completed, failed, cancelled/],
 		[["keys", "create"], /keys create wants a LABEL: spool keys create/],
 		[["exec", "why", "is"], /exec does not take "is".*; quote/],
 		[["exec", "--key", "secret", "x"], /seen by every user/],
@@ -69,6 +71,30 @@ test("a typo is answered with what was meant, and exit code 2", async () => {
 		assert.match(err, says);
 		assert.doesNotMatch(err, /secret-/);
 	}
+});
+
+test("what was named and is not there is exit code 3, whatever it is", async () => {
+	const dir = tempDir(), none = `${dir}/none`;
+
+	for (const args of [["import", none], ["import", none, "--db", `${dir}/new.db`], ["restore", none, "--db", `${dir}/x.db`],
+		["check", "--db", none], ["prune", "--db", none, "--all", "--yes"], ["backup", `${dir}/b`, "--db", none],
+		["prompts", "set", "greet", none]]) {
+		const { code, out, err } = await spool(args);
+
+		assert.equal(code, 3, `${args.join(" ")}: ${err}`);
+		assert.equal(out, "");
+		assert.match(err, new RegExp(`there is no (file|store|backup) "?${none}`), args.join(" "));
+	}
+	for (const args of [["import", dir, "--db", `${dir}/new.db`], ["restore", dir, "--db", `${dir}/x.db`], ["prompts", "set", "p", dir]])
+		assert.equal((await spool(args)).code, 2, args.join(" "));
+});
+
+test("the exit codes are told one by one", async () => {
+	const { code, out } = await spool(["help", "exit-codes"]);
+
+	assert.equal(code, 0);
+	assert.deepEqual([...out.matchAll(/^  (\d+) /gm)].map((m) => Number(m[1])), [0, 1, 2, 3, 4, 5, 6, 7, 8, 124, 130]);
+	assert.match(out, /a file to read/);
 });
 
 test("a bad config file is told by file, line and word", async () => {

@@ -222,8 +222,8 @@ test("bad lines are told with line and byte, and the others are stored", async (
 	assert.equal(cut.code, 1);
 	assert.match(cut.err, /cut\.gz line \d+ \(byte \d+\): its gzip data is cut off/);
 	const none = await command(["import", file("nowhere"), "--db", db]);
-	assert.equal(none.code, 2);
-	assert.match(none.err, /cannot read .*nowhere/);
+	assert.equal(none.code, 3);
+	assert.match(none.err, /there is no file .*nowhere/);
 });
 
 test("a dry run stores nothing, and owners are mapped", async () => {

@@ -318,7 +318,7 @@ test("spool prune refuses what makes no sense before it asks anybody", async () 
 	for (const [args, says] of [
 		[[], /nothing was chosen/],
 		[["--yes", "--payload-only"], /nothing was chosen/],
-		[["--status", "streaming", "--yes"], /never removed/],
+		[["--status", "streaming", "--yes"], /not one of completed, failed, cancelled/],
 		[["--older-than", "soon", "--yes"], /not a duration/],
 		[["--until", "soon", "--yes"], /not a time/],
 		[["--until", "2026-13-45", "--yes"], /not a time/],
