@@ -62,11 +62,23 @@ void write_execution(struct buf *b, const struct execution *e, bool whole)
 	jsonout_object_end(b);
 }
 
+/* A choice that is empty would be none, and choose everything. */
+static enum err read_choice(
+    struct call *call, const char *name, char *dst, size_t room)
+{
+	if (http_query_value(call->x, name, dst, room) == OK && !dst[0]) {
+		call_refuse(call, PROBLEM_INVALID_ARGUMENT, name,
+		    "%s is empty; leave it out to choose all", name);
+		return ERR_INPUT;
+	}
+	return call_text(call, name, dst, room);
+}
+
 enum err write_execution_owner(struct call *call, char *owner, const char **ret)
 {
 	const char *own = call_filter(call);
 
-	if (call_text(call, "owner", owner, KEY_NAME_BYTES) != OK)
+	if (read_choice(call, "owner", owner, KEY_NAME_BYTES) != OK)
 		return ERR_INPUT;
 	if (own && owner[0] && strcmp(own, owner) != 0) {
 		call_refuse(call, PROBLEM_FORBIDDEN, "owner",
@@ -84,7 +96,7 @@ static enum err read_status(struct call *call, struct query_filter *ret)
 	enum execution_status status;
 	char text[32];
 
-	if (call_text(call, "status", text, sizeof(text)) != OK)
+	if (read_choice(call, "status", text, sizeof(text)) != OK)
 		return ERR_INPUT;
 	ret->status = -1;
 	if (!text[0])

@@ -29,11 +29,10 @@ static enum err ask(struct cmd *c, struct client_call *call, const char *path,
 	return err;
 }
 
-enum cmd_exit ask_server(struct cmd *c, enum client_method method,
-    const char *path, const char *name, json_t *body, json_t **ret)
+enum err ask_try(struct cmd *c, enum client_method method, const char *path,
+    const char *name, json_t *body, json_t **ret, struct why *why)
 {
 	struct client_call call = { .method = method };
-	struct why why = { "" };
 	char *text = NULL;
 	enum err err = OK;
 
@@ -44,9 +43,33 @@ enum cmd_exit ask_server(struct cmd *c, enum client_method method,
 	}
 	json_decref(body);
 	if (!err)
-		err = ask(c, &call, path, name, ret, &why);
+		err = ask(c, &call, path, name, ret, why);
 	free(text);
+	return err;
+}
+
+enum cmd_exit ask_server(struct cmd *c, enum client_method method,
+    const char *path, const char *name, json_t *body, json_t **ret)
+{
+	struct why why = { "" };
+	enum err err = ask_try(c, method, path, name, body, ret, &why);
+
 	return err ? cmd_fail(err, &why) : CMD_OK;
+}
+
+enum cmd_exit ask_fail(const char *id, enum err err, const struct why *why)
+{
+	enum cmd_exit code = cmd_fail(err, why);
+	json_t *line;
+
+	if (!output_json())
+		return code;
+	line = json_pack("{s:s, s:s, s:i, s:s}", "execution_id", id, "result",
+	    "failed", "exit_code", (int)code, "why",
+	    why->text[0] ? why->text : err_name(err));
+	client_print(line);
+	json_decref(line);
+	return code;
 }
 
 void ask_print_members(json_t *object)

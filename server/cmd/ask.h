@@ -19,6 +19,17 @@
 enum cmd_exit ask_server(struct cmd *c, enum client_method method,
     const char *path, const char *name, json_t *body, json_t **ret);
 
+/* The same; what went wrong is in ${why}, and nothing is said. */
+MUST_CHECK enum err ask_try(struct cmd *c, enum client_method method,
+    const char *path, const char *name, json_t *body, json_t **ret,
+    struct why *why);
+
+/*
+ * One of several executions failed: said, and, when JSON is wanted, a line on
+ * stdout, too. Returns the exit code.
+ */
+enum cmd_exit ask_fail(const char *id, enum err err, const struct why *why);
+
 /*
  * Print "name  value" for each member of ${object}: on a terminal in columns.
  */

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "server/cmd/ask.h"
@@ -28,36 +29,63 @@ static bool agreed(int n)
 
 static enum cmd_exit cancel(struct cmd *c, const char *id)
 {
+	struct why why = { "" };
 	json_t *answer = NULL;
-	enum cmd_exit code;
+	enum err err;
 
-	code = ask_server(
-	    c, CLIENT_POST, "/v1/executions/%s/cancel", id, NULL, &answer);
-	if (code == CMD_OK && output_json())
+	err = ask_try(c, CLIENT_POST, "/v1/executions/%s/cancel", id, NULL,
+	    &answer, &why);
+	if (!err && output_json())
 		client_print(answer);
-	else if (code == CMD_OK)
+	else if (!err)
 		printf("%s\t%s\n", id, client_member(answer, "status"));
 	json_decref(answer);
-	return code;
+	return err ? ask_fail(id, err, &why) : CMD_OK;
+}
+
+/* One that is not there is told as the cancel would tell it. */
+static enum cmd_exit pretend(struct cmd *c, const char *id)
+{
+	struct why why = { "" };
+	json_t *answer = NULL, *line;
+	const char *status, *result;
+	enum err err;
+
+	err = ask_try(
+	    c, CLIENT_GET, "/v1/executions/%s", id, NULL, &answer, &why);
+	if (err)
+		return ask_fail(id, err, &why);
+	status = client_member(answer, "status");
+	result =
+	    strcmp(status, "queued") == 0 || strcmp(status, "streaming") == 0
+		? "would be cancelled"
+		: "has ended";
+	if (output_json()) {
+		line = json_pack("{s:s, s:s, s:s}", "execution_id", id,
+		    "result", result, "status", status);
+		client_print(line);
+		json_decref(line);
+	} else {
+		printf("%s\t%s\t%s\n", id, result, status);
+	}
+	json_decref(answer);
+	return CMD_OK;
 }
 
 static enum cmd_exit run(struct cmd *c)
 {
+	bool dry = option_bool(c->options, "dry-run");
 	enum cmd_exit code = CMD_OK;
 
-	if (option_bool(c->options, "dry-run")) {
-		for (int i = 0; i < c->n_operands; i++)
-			printf("%s\n", c->operands[i]);
-		return CMD_OK;
-	}
 	/* One was named on purpose; many may have come from a pipe. */
-	if (c->n_operands > 1 && !option_bool(c->options, "yes") &&
+	if (!dry && c->n_operands > 1 && !option_bool(c->options, "yes") &&
 	    isatty(STDIN_FILENO) && !agreed(c->n_operands)) {
 		cmd_say("nothing was cancelled");
 		return CMD_FAILED;
 	}
 	for (int i = 0; i < c->n_operands; i++) {
-		enum cmd_exit one = cancel(c, c->operands[i]);
+		const char *id = c->operands[i];
+		enum cmd_exit one = dry ? pretend(c, id) : cancel(c, id);
 
 		if (one != CMD_OK)
 			code = one;
@@ -70,6 +98,9 @@ static const struct command command = {
 	.group = "Executions",
 	.summary = "stop executions; what came so far is kept",
 	.usage = "[options] ID…",
+	.about = "All are tried, whatever happens to one; the exit code is "
+		 "that of the last that failed. One that has ended stays as it "
+		 "is. With --json each has a line.",
 	.examples = "spool cancel 019ab2c4-…\n",
 	.options = options,
 	.uses = CMD_CLIENT | CMD_JSON,

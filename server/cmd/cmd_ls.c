@@ -290,8 +290,10 @@ static const struct command command = {
 	.group = "Executions",
 	.summary = "list executions, the newest first",
 	.usage = "[options]",
-	.about = "In a pipe the columns are parted by tabs; the first is the "
-		 "execution's id.",
+	.about = "The columns: execution, status, owner, model as it was asked "
+		 "for, chunks, created, error. In a pipe they are parted by "
+		 "tabs and have no heading. With --json each line is an "
+		 "execution with all that GET /v1/executions says of it.",
 	.examples = "spool ls --status failed --since 2h\n"
 		    "spool ls --follow\n"
 		    "spool ls --limit 0 --json | jq -r .execution_id\n",

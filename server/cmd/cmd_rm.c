@@ -50,72 +50,73 @@ static void say(const char *id, const char *what, const char *status)
 }
 
 /* One that is not there, or is live, is told as the removal would tell it. */
-static enum cmd_exit pretend(struct cmd *c, const char *id)
+static enum err pretend(struct cmd *c, const char *id, struct why *why)
 {
 	json_t *answer = NULL;
 	const char *status;
-	enum cmd_exit code;
+	enum err err;
 
-	code =
-	    ask_server(c, CLIENT_GET, "/v1/executions/%s", id, NULL, &answer);
-	if (code != CMD_OK)
-		return code;
+	err =
+	    ask_try(c, CLIENT_GET, "/v1/executions/%s", id, NULL, &answer, why);
+	if (err)
+		return err;
 	status = client_member(answer, "status");
 	if (ended(status)) {
 		say(id, "would be removed", status);
 	} else if (option_bool(c->options, "cancel")) {
 		say(id, "would be cancelled and removed", status);
 	} else {
-		cmd_say(
+		err_why(why,
 		    "%s has not ended: cancel it first, or give --cancel", id);
-		code = CMD_CONFLICT;
+		err = ERR_CONFLICT;
 	}
 	json_decref(answer);
-	return code;
+	return err;
 }
 
 /* A cancel answers after a while, ended or not: ask until it is. */
-static enum cmd_exit cancel(struct cmd *c, const char *id)
+static enum err cancel(struct cmd *c, const char *id, struct why *why)
 {
 	int64_t until = clock_mono_ms() + option_int(c->options, "timeout");
-	enum cmd_exit code;
 	bool done = false;
+	enum err err;
 
 	do {
 		json_t *answer = NULL;
 
-		code = ask_server(c, CLIENT_POST, "/v1/executions/%s/cancel",
-		    id, NULL, &answer);
-		done = code != CMD_OK || ended(client_member(answer, "status"));
+		err = ask_try(c, CLIENT_POST, "/v1/executions/%s/cancel", id,
+		    NULL, &answer, why);
+		done = err || ended(client_member(answer, "status"));
 		json_decref(answer);
 		if (!done && clock_mono_ms() > until) {
-			cmd_say("%s did not end in time", id);
-			return CMD_TIMEOUT;
+			err_why(why, "%s did not end in time", id);
+			return ERR_TIMEOUT;
 		}
 		if (!done)
 			poll(NULL, 0, PAUSE_MS);
 	} while (!done);
-	return code;
+	return err;
 }
 
-static enum cmd_exit erase(struct cmd *c, const char *id)
+static enum err erase(struct cmd *c, const char *id, struct why *why)
 {
-	enum cmd_exit code = CMD_OK;
 	json_t *answer = NULL;
+	enum err err = OK;
 
 	if (option_bool(c->options, "cancel"))
-		code = cancel(c, id);
-	if (code == CMD_OK)
-		code = ask_server(
-		    c, CLIENT_DELETE, "/v1/executions/%s", id, NULL, &answer);
+		err = cancel(c, id, why);
+	if (!err)
+		err = ask_try(c, CLIENT_DELETE, "/v1/executions/%s", id, NULL,
+		    &answer, why);
 	json_decref(answer);
-	if (code == CMD_OK)
+	if (!err)
 		say(id, "removed", NULL);
-	else if (code == CMD_CONFLICT)
-		cmd_say("%s is still there: \"spool cancel %s\" first, or give "
-			"--cancel",
+	else if (err == ERR_CONFLICT)
+		err_why(why,
+		    "%s has not ended: \"spool cancel %s\" first, or give "
+		    "--cancel",
 		    id, id);
-	return code;
+	return err;
 }
 
 /* True when it may be done. */
@@ -150,10 +151,11 @@ static enum cmd_exit run(struct cmd *c)
 		return isatty(STDIN_FILENO) ? CMD_FAILED : CMD_USAGE;
 	for (int i = 0; i < c->n_operands; i++) {
 		const char *id = c->operands[i];
-		enum cmd_exit one = dry ? pretend(c, id) : erase(c, id);
+		struct why why = { "" };
+		enum err err = dry ? pretend(c, id, &why) : erase(c, id, &why);
 
-		if (one != CMD_OK)
-			code = one;
+		if (err)
+			code = ask_fail(id, err, &why);
 	}
 	return code;
 }
@@ -167,7 +169,8 @@ static const struct command command = {
 	.usage = "[options] ID…",
 	.about = "All are tried, whatever happens to one; the exit code is "
 		 "that of the last that failed. One that has not ended is a "
-		 "conflict.",
+		 "conflict. With --json each has a line with result: removed, "
+		 "or failed, with exit_code and why.",
 	.examples = "spool rm 019ab2c4-…\n"
 		    "spool rm --yes --cancel 019ab2c4-…\n"
 		    "spool ls --status failed --limit 0 | cut -f1 | "

@@ -197,8 +197,13 @@ static const struct command command = {
 	    "Sums of all that has ended, by the day of its end (UTC), by owner "
 	    "or by target, and in all. What was deleted since is counted too. "
 	    "What is not known is left empty (null with --json) and never 0: a "
-	    "cost is known where the upstream has said it. In a pipe the "
-	    "columns are parted by tabs, and the last line is the total.",
+	    "cost is known where the upstream has said it.\n\n"
+	    "The columns: day, owner or target; executions, completed, failed, "
+	    "cancelled, attempts; tokens: input, cached (of the input), "
+	    "output, reasoning (of the output); cost in dollars. In a pipe "
+	    "they are parted by tabs and have no heading, and the last line is "
+	    "the total. With --json each line is a row of GET /v1/usage, the "
+	    "last one {\"total\":…}.",
 	.examples = "spool usage --since 30d\n"
 		    "spool usage --by owner --since 2026-01-01 --until "
 		    "2026-02-01\n"

@@ -165,6 +165,31 @@ test("rm does not remove without a yes", async () => {
 	assert.equal((await spool(["show", id], { env })).code, 3);
 });
 
+test("with --json each execution that was named has a line, the failed ones too", async () => {
+	const [gone, live] = [await ended(), await service.execute({ prompt: "x", model: SLOW })];
+
+	await service.reach(live, 1);
+	const dry = await spool(["rm", "--dry-run", "--json", NOBODY, live, gone], { env });
+	assert.equal(dry.code, 5);
+	assert.deepEqual(lines(dry.out).map((l) => JSON.parse(l)).map(({ result, exit_code: e }) => [result, e]),
+		[["failed", 3], ["failed", 5], ["would be removed", undefined]]);
+	const rm = await spool(["rm", "--yes", "--json", NOBODY, live, gone], { env });
+	assert.equal(rm.code, 5);
+	const said = lines(rm.out).map((l) => JSON.parse(l));
+	assert.deepEqual(said.map((l) => l.execution_id), [NOBODY, live, gone]);
+	assert.deepEqual(said.map(({ result, exit_code: e }) => [result, e]),
+		[["failed", 3], ["failed", 5], ["removed", undefined]]);
+	assert.match(said[0].why, /there is no execution/);
+	assert.match(said[1].why, /has not ended: .*--cancel/);
+	const try1 = await spool(["cancel", "--dry-run", "--json", NOBODY, live], { env });
+	assert.equal(try1.code, 3);
+	assert.deepEqual(lines(try1.out).map((l) => JSON.parse(l).result), ["failed", "would be cancelled"]);
+	assert.equal((await service.page(live, { fromIndex: 0 })).status, "streaming");
+	const cancel = await spool(["cancel", "--json", NOBODY, live], { env });
+	assert.equal(cancel.code, 3);
+	assert.deepEqual(lines(cancel.out).map((l) => JSON.parse(l)).map((l) => l.result ?? l.status), ["failed", "cancelled"]);
+});
+
 test("a live execution is a conflict, unless it is cancelled first", async () => {
 	const id = await service.execute({ prompt: "x", model: SLOW });
 

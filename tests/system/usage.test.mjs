@@ -91,6 +91,14 @@ test("a key sees its owner's usage and nobody else's", async () => {
 	assert.deepEqual(own.usage.map((u) => u.owner), ["ada"]);
 	assert.equal(own.total.executions, 2);
 	assert.equal((await service.ask("/v1/usage?owner=bob", { key: keys.ada })).status, 403);
+	// Nobody is not everybody.
+	for (const route of ["/v1/usage?owner=", "/v1/usage?owner", "/v1/executions?owner=", "/v1/executions?status=", "/v1/executions/export?owner="])
+		for (const key of [keys.ada, undefined]) {
+			const answer = await service.ask(route, key ? { key } : {});
+
+			assert.equal(answer.status, 400, route);
+			assert.match(answer.json.detail, /is empty; leave it out/);
+		}
 	assert.equal((await service.ask("/v1/usage", { key: "none" })).status, 401);
 });
 
