@@ -5,20 +5,13 @@
 
 #include "store/base/log.h"
 #include "store/store_internal.h"
+#include "tests/sim/asked.h"
 #include "tests/sim/net.h"
 #include "tests/sim/world.h"
 #include "worker/worker_internal.h"
 
 static const char *const owners[] = { "ann", "bob" };
 #define N_KEYS 6
-
-/* A client's write, and whose it is. */
-struct asked {
-	struct write write; /* first */
-	struct world *world;
-	struct known *known;
-	bool stranger;
-};
 
 struct known *world_find(struct world *w, uint32_t number)
 {
@@ -59,7 +52,7 @@ static void existed(struct asked *a)
 {
 	struct execution *e = a->write.u.create.execution;
 	struct world *w = a->world;
-	struct known *k = a->known, *o = world_find_id(w, &e->id);
+	struct known *k = a->of[0], *o = world_find_id(w, &e->id);
 
 	k->state = KNOWN_NEVER;
 	if (o == NULL)
@@ -68,10 +61,10 @@ static void existed(struct asked *a)
 		world_break(w, k, "its key gave another's execution");
 }
 
-static void created(struct asked *a)
+static void told_create(struct asked *a)
 {
 	struct world *w = a->world;
-	struct known *k = a->known;
+	struct known *k = a->of[0];
 	enum err rc = a->write.result;
 	bool fresh = rc == OK && !a->write.u.create.existed;
 
@@ -99,78 +92,6 @@ static void created(struct asked *a)
 		world_break(w, k, "not created: %s: %s", err_name(rc),
 		    a->write.why.text);
 	}
-}
-
-static void deleted(struct asked *a)
-{
-	struct world *w = a->world;
-	struct known *k = a->known;
-	enum err rc = a->write.result;
-	bool absent = rc == ERR_NOT_FOUND || strcmp(err_name(rc), "gone") == 0;
-
-	if (rc == OK && a->stranger)
-		world_break(w, k, "a stranger deleted it");
-	if (a->stranger)
-		return;
-	if (rc == OK)
-		k->state = KNOWN_GONE;
-	else if (absent && k->state == KNOWN_STORED)
-		world_break(w, k, "it is not there to be deleted");
-	else if (rc == ERR_CONFLICT && execution_ended(k->status))
-		world_break(w, k, "it has ended, but cannot be deleted");
-	else if (rc != ERR_CONFLICT && !absent && !world_excused(w, rc))
-		world_break(w, k, "not deleted: %s", err_name(rc));
-	/* What an I/O error leaves is seen at the next start. */
-	if (rc != OK && rc != ERR_IO)
-		k->delete_asked = false;
-}
-
-static void on_done(struct write *write)
-{
-	struct asked *a = (struct asked *)(void *)write;
-	bool creation = write->kind == WRITE_CREATE;
-
-	a->known->pending--;
-	a->world->n_pending--;
-	if (!a->world->dying && creation)
-		created(a);
-	else if (!a->world->dying)
-		deleted(a);
-	if (creation)
-		execution_free(write->u.create.execution);
-	free(a);
-}
-
-static struct asked *ask(struct world *w, struct known *k, enum write_kind kind)
-{
-	struct asked *a = calloc(1, sizeof(*a));
-
-	ASSERT(a != NULL);
-	a->write.kind = kind;
-	a->write.on_done = on_done;
-	a->write.mail.bytes = 200;
-	a->world = w;
-	a->known = k;
-	return a;
-}
-
-static enum err post(struct asked *a)
-{
-	enum err rc = writer_post(a->world->store, &a->write);
-
-	if (rc == OK) {
-		a->known->pending++;
-		a->world->n_pending++;
-		return OK;
-	}
-	if (rc != ERR_LIMIT &&
-	    !(rc == ERR_IO && store_failed(a->world->store, NULL) != OK))
-		world_break(
-		    a->world, a->known, "cannot be posted: %s", err_name(rc));
-	if (a->write.kind == WRITE_CREATE)
-		execution_free(a->write.u.create.execution);
-	free(a);
-	return rc;
 }
 
 /* A place for one more; those that are gone are forgotten at last. */
@@ -256,32 +177,12 @@ static void event_create(struct world *w)
 	k->key = dice_is(&w->dice, 1, 4) ? 1 + dice_throw(&w->dice, N_KEYS) : 0;
 	k->body = dice_throw(&w->dice, 3) == 0;
 	k->seed = dice_bits(&w->dice);
-	a = ask(w, k, WRITE_CREATE);
+	a = asked_new(w, k, WRITE_CREATE, told_create);
 	a->write.u.create.execution = record(w, k);
-	if (post(a) != OK) {
+	if (asked_post(a) != OK) {
 		k->state = KNOWN_NEVER;
 		worker_release(w->worker);
 	}
-}
-
-static void event_delete(struct world *w)
-{
-	struct known *k;
-	struct asked *a;
-
-	if (w->n_known == 0)
-		return;
-	k = &w->known[dice_throw(&w->dice, (uint32_t)w->n_known)];
-	if (k->state != KNOWN_STORED ||
-	    (!execution_ended(k->status) && dice_is(&w->dice, 3, 4)))
-		return;
-	a = ask(w, k, WRITE_DELETE);
-	a->write.u.remove.id = k->id;
-	a->stranger = dice_is(&w->dice, 1, 10);
-	snprintf(a->write.u.remove.owner, sizeof(a->write.u.remove.owner), "%s",
-	    owners[a->stranger ? 1 - k->owner : k->owner]);
-	if (post(a) == OK && !a->stranger)
-		k->delete_asked = true;
 }
 
 static void event_cancel(struct world *w)
@@ -426,7 +327,10 @@ static const struct {
 	{ "upstream", event_upstream, 220 },
 	{ "read", event_read, 200 },
 	{ "seat", event_seat, 15 },
-	{ "delete", event_delete, 12 },
+	{ "delete", world_delete, 10 },
+	{ "prune", world_prune, 3 },
+	{ "retain", world_retain, 2 },
+	{ "forget", world_forget, 2 },
 	{ "cancel", event_cancel, 6 },
 	{ "break", event_break, 6 },
 	{ "sleep", event_sleep, 6 },
@@ -505,6 +409,8 @@ void world_event(struct world *w)
 	if (w->o.trace)
 		fprintf(stderr, "event %u: %s\n", w->event, kinds[i].name);
 	kinds[i].happens(w);
+	if (!w->broken)
+		world_resolve(w);
 	if (w->broken)
 		return;
 	if (disk_is_off())

@@ -34,10 +34,12 @@ struct known {
 	struct id id;
 	unsigned owner, key, body; /* key 0: none */
 	bool delete_asked, payload_asked, import_asked, forget_asked;
+	bool unsure;	    /* what was asked was done, or not */
 	bool bare;	    /* its request and its chunks were deleted */
 	bool forgotten;	    /* that it was deleted */
 	bool foreign;	    /* imported: it had no upstream here */
 	int64_t deleted_ms; /* 0: not known */
+	uint32_t n_asked;   /* deletions and the like, until now */
 	unsigned pending;   /* writes that were not answered */
 	/* What was seen. */
 	enum execution_status status;

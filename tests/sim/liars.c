@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/sqlite.h"
+#include "tests/sim/liars.h"
 #include "tests/sim/world.h"
 
 /* One process has one store at a time. */
@@ -281,6 +282,13 @@ const struct lie world_lies[] = {
 	{ "it packs nothing", .engine = packs_nothing },
 	{ "it drops live rows", .engine = drops_live_rows },
 	{ "it deletes nothing", .engine = deletes_nothing },
+	{ "it leaves no tombstone", .engine = liars_leave_no_tombstone },
+	{ "it forgets deletions too early", .engine = liars_forget_too_early },
+	{ "it prunes what runs", .engine = liars_prune_what_runs },
+	{ "it keeps payloads", .engine = liars_keep_payloads },
+	{ "it deletes records with payloads",
+	    .engine = liars_delete_records_too },
+	{ "it drops no trash", .engine = liars_drop_no_trash },
 	{ "it forgets idempotency keys", .engine = forgets_idempotency_keys },
 	{ "the disk syncs nothing", .disk = DISK_SYNCS_NOTHING },
 	{ "the disk forgets writes", .disk = DISK_FORGETS_WRITES },

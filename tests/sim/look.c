@@ -9,12 +9,6 @@
 
 static const char *const owners[] = { "ann", "bob" };
 
-static bool is_absent(enum err rc)
-{
-	/* Gone is absent, too, where an engine can tell the two apart. */
-	return rc == ERR_NOT_FOUND || strcmp(err_name(rc), "gone") == 0;
-}
-
 /* As a server reads: memory first, then a connection of its own. */
 static enum err read_page(struct world *w, const struct known *k,
     const char *owner, const struct page_query *q, struct page *ret)
@@ -30,18 +24,111 @@ static enum err read_page(struct world *w, const struct known *k,
 	return rc == OK ? query_page(w->query, &k->id, owner, q, ret) : rc;
 }
 
+/* --- what is not there --- */
+
+/* Its record must be what it was. */
+static void look_at_record(struct world *w, struct known *k)
+{
+	struct execution e = { 0 };
+	enum err rc = query_execution(w->query, &k->id, NULL, &e);
+
+	if (rc != OK) {
+		if (!world_excused(w, rc))
+			world_break(w, k, "its record cannot be read: %s",
+			    err_name(rc));
+	} else if (e.request != NULL || e.payload_deleted_ms == 0) {
+		world_break(w, k, "its request was not deleted");
+	} else if ((execution_ended(k->status) &&
+		       (e.status != k->status || e.next_index != k->total)) ||
+		   !execution_ended(e.status)) {
+		world_break(w, k, "its record has changed");
+	}
+	execution_fini(&e);
+}
+
+/* Reads say that it, or its payload, was deleted. */
+static void is_gone(struct world *w, struct known *k)
+{
+	struct query_gone gone = { 0 };
+	enum err rc = OK;
+
+	if (w->query == NULL)
+		rc = query_open(w->store, &w->query);
+	if (rc == OK)
+		rc = query_gone(w->query, &k->id, NULL, &gone);
+	if (rc != OK) {
+		if (!world_excused(w, rc))
+			world_break(w, k, "it is gone, but not since when: %s",
+			    err_name(rc));
+		return;
+	}
+	if (gone.payload_only) {
+		if (k->state != KNOWN_STORED || (!k->bare && !k->payload_asked))
+			world_break(w, k, "its chunks are gone");
+		k->bare = true;
+		look_at_record(w, k);
+		return;
+	}
+	if (k->forgotten)
+		world_break(w, k, "its deletion was forgotten, and is known");
+	else if (k->state != KNOWN_GONE && !k->delete_asked)
+		world_break(w, k, "it is not there any more");
+	else if (k->deleted_ms != 0 && k->deleted_ms != gone.deleted_ms)
+		world_break(w, k, "it was deleted at another time");
+	k->state = KNOWN_GONE;
+	k->deleted_ms = gone.deleted_ms;
+	if (w->n_forgets == 0)
+		k->forget_asked = false;
+}
+
+/* Reads do not know it. */
+static void is_unknown(struct world *w, struct known *k)
+{
+	if (k->state == KNOWN_STORED && !k->delete_asked) {
+		world_break(w, k, "it is not there any more");
+	} else if (k->state == KNOWN_STORED || k->state == KNOWN_GONE) {
+		if (!k->forget_asked && !k->forgotten)
+			world_break(w, k, "it was deleted, and nobody knows");
+		k->state = KNOWN_GONE;
+		k->forgotten = true;
+	}
+}
+
 /* What it means that ${k} could not be read. */
 static void cannot(struct world *w, struct known *k, enum err rc)
 {
-	if (!is_absent(rc)) {
-		if (!world_excused(w, rc))
-			world_break(w, k, "cannot be read: %s", err_name(rc));
+	if (rc == ERR_GONE)
+		is_gone(w, k);
+	else if (rc == ERR_NOT_FOUND)
+		is_unknown(w, k);
+	else if (!world_excused(w, rc))
+		world_break(w, k, "cannot be read: %s", err_name(rc));
+}
+
+void world_resolve(struct world *w)
+{
+	struct page_query q = { INT64_MAX, 1, 1 };
+	struct page p;
+	enum err rc;
+
+	/* What became of the last commit is known after the next start. */
+	if (store_failed(w->store, NULL) != OK)
 		return;
+	for (size_t i = 0; i < w->n_known && !disk_is_off(); i++) {
+		struct known *k = &w->known[i];
+
+		if (!k->unsure || k->pending > 0)
+			continue;
+		page_init(&p);
+		rc = read_page(w, k, NULL, &q, &p);
+		page_fini(&p);
+		if (rc == OK && (k->state == KNOWN_GONE || k->bare))
+			world_break(w, k, "it was deleted, but can be read");
+		else if (rc != OK)
+			cannot(w, k, rc);
+		if (rc == OK || rc == ERR_GONE || rc == ERR_NOT_FOUND)
+			k->unsure = k->delete_asked = k->payload_asked = false;
 	}
-	if (k->state == KNOWN_STORED && !k->delete_asked)
-		world_break(w, k, "it is not there any more");
-	else if (k->state == KNOWN_STORED)
-		k->state = KNOWN_GONE;
 }
 
 /* --- all of it --- */
@@ -63,6 +150,10 @@ void world_compare(struct world *w, struct known *k)
 		/* Only a start asks for what was never answered. */
 		if (k->state == KNOWN_ASKED)
 			k->state = KNOWN_STORED;
+		if (k->bare) {
+			world_break(w, k, "its chunks were deleted");
+			break;
+		}
 		if (!known_saw(k, q.from, &p, &why) ||
 		    !known_heard(k, &p, &heard, &why)) {
 			world_break(w, k, "%s", why.text);
@@ -72,7 +163,7 @@ void world_compare(struct world *w, struct known *k)
 		if (p.n == 0)
 			break;
 	}
-	if (rc != OK && is_absent(rc) && k->state == KNOWN_ASKED)
+	if (rc == ERR_NOT_FOUND && k->state == KNOWN_ASKED)
 		k->state = KNOWN_NEVER;
 	else if (rc != OK)
 		cannot(w, k, rc);
@@ -189,8 +280,8 @@ void reader_turn(struct reader *r)
 	if (dice_is(&w->dice, 1, 30)) {
 		/* A stranger learns nothing. */
 		rc = read_page(w, k, owners[1 - k->owner], &q, &p);
-		if (rc == OK)
-			world_break(w, k, "a stranger can read it");
+		if (rc == OK || rc == ERR_GONE)
+			world_break(w, k, "a stranger learns of it");
 	} else {
 		rc = read_page(w, k, owners[k->owner], &q, &p);
 		if (rc == OK)
@@ -255,7 +346,7 @@ static void compare_counts(struct world *w, const struct check *check)
 	for (size_t i = 0; i < w->n_known; i++)
 		if (w->known[i].state == KNOWN_STORED) {
 			executions++;
-			chunks += w->known[i].total;
+			chunks += w->known[i].bare ? 0 : w->known[i].total;
 		}
 	if (n.executions != executions || n.chunks != chunks)
 		world_break(w, NULL,
@@ -264,6 +355,11 @@ static void compare_counts(struct world *w, const struct check *check)
 		    (unsigned long long)n.executions,
 		    (unsigned long long)n.chunks,
 		    (unsigned long long)executions, (unsigned long long)chunks);
+	if (n.trash > 0 || n.stray_segments > 0)
+		world_break(w, NULL,
+		    "%llu executions and %llu segments wait to be dropped",
+		    (unsigned long long)n.trash,
+		    (unsigned long long)n.stray_segments);
 }
 
 void world_check_store(struct world *w, bool end)

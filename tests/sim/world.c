@@ -247,8 +247,13 @@ void world_boot(struct world *w)
 	ASSERT(worker_start(&w->worker_options, &w->worker, NULL) == OK);
 	recover(w);
 	w->stopped = false;
-	for (size_t i = 0; i < w->n_known && !disk_is_off(); i++)
+	w->n_forgets = 0;
+	for (size_t i = 0; i < w->n_known && !disk_is_off(); i++) {
 		world_compare(w, &w->known[i]);
+		/* What it had been asked for was done, or never will be. */
+		w->known[i].unsure = true;
+	}
+	world_resolve(w);
 }
 
 /* --- death --- */
@@ -356,6 +361,21 @@ static void begin(const struct world_options *o, struct world *w)
 		disk_load(newborn);
 }
 
+/* What was deleted is dropped, down to the last byte. */
+static void clean_up(struct world *w)
+{
+	struct store_stats stats = { .cleaning = true };
+
+	for (int i = 0; i < LAST_ROUNDS && stats.cleaning; i++) {
+		writer_turn(&w->store->writer, 0);
+		world_pass(w, 100);
+		store_stats(w->store, &stats);
+	}
+	if (stats.cleaning)
+		world_break(w, NULL, "what was deleted is never dropped");
+	world_resolve(w);
+}
+
 /* The weather is fine, and everybody has time: all that lives must end. */
 static void last_days(struct world *w)
 {
@@ -390,6 +410,8 @@ static void last_days(struct world *w)
 	for (size_t k = 0; live && k < w->n_known; k++)
 		if (world_is_live(w, &w->known[k]))
 			world_break(w, &w->known[k], "it never ends");
+	if (!w->broken)
+		clean_up(w);
 }
 
 static void last_look(struct world *w)

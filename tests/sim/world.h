@@ -85,6 +85,7 @@ struct world {
 	int64_t wall_ms, mono_ms;
 	uint32_t event, n_created;
 	uint32_t n_pending; /* writes that were not answered */
+	uint32_t n_forgets; /* of them: that deletions be forgotten */
 	bool plenty;	    /* of memory, at last */
 	bool full;	    /* the disk is bounded */
 	bool dying;	    /* nobody hears any more what is answered */
@@ -144,6 +145,9 @@ void reader_turn(struct reader *r);
 void reader_seat(struct reader *r);
 void reader_leave(struct reader *r);
 
+/* Look at what was asked for and may have been done or not. */
+void world_resolve(struct world *w);
+
 /* Is it there, and has it not ended? */
 bool world_is_live(struct world *w, struct known *k);
 
@@ -162,6 +166,13 @@ void world_event(struct world *w);
 struct known *world_find(struct world *w, uint32_t number);
 /* By its id; NULL: forgotten. */
 struct known *world_find_id(struct world *w, const struct id *id);
+
+/* --- deletions.c: events --- */
+
+void world_delete(struct world *w);
+void world_prune(struct world *w);
+void world_retain(struct world *w);
+void world_forget(struct world *w);
 
 /* --- scarce.c, liars.c --- */
 
