@@ -409,6 +409,9 @@ void decoder_feed(struct decoder *d, const char *bytes, size_t len)
 		if (len > DIALECT_MAX_ERROR_BYTES - d->body.len)
 			len = DIALECT_MAX_ERROR_BYTES - d->body.len;
 		buf_add(&d->body, bytes, len);
+		/* Its reasons may have no end. */
+		if (d->body.len == DIALECT_MAX_ERROR_BYTES)
+			on_refused(d);
 		break;
 	case MODE_PAGE: on_page(d); break;
 	}
@@ -433,6 +436,12 @@ void decoder_end(struct decoder *d, bool clean)
 	case MODE_REFUSED: on_refused(d); break;
 	case MODE_PAGE: on_page(d); break;
 	}
+}
+
+void decoder_expire(struct decoder *d)
+{
+	if (!d->answer.done && d->mode == MODE_REFUSED)
+		on_refused(d);
 }
 
 struct dialect_usage decoder_usage(const struct decoder *d)

@@ -149,6 +149,12 @@ void decoder_feed(struct decoder *d, const char *bytes, size_t len);
 void decoder_end(struct decoder *d, bool clean);
 
 /*
+ * The time is up: an upstream that has refused is believed without the rest of
+ * its reasons. Any other answer is left as it is.
+ */
+void decoder_expire(struct decoder *d);
+
+/*
  * What is known so far of what the answer took: the upstream's last words on
  * it, before EVENT_USAGE tells them. For an answer that is given up.
  */

@@ -57,6 +57,8 @@ void run_tick(struct run *r)
 	if (now < run_deadline(r))
 		return;
 	own = own_limit(r, &code);
+	if (r->decoder != NULL && now < r->first_ms + r->env->limits.total_ms)
+		decoder_expire(r->decoder);
 	if (now >= r->first_ms + r->env->limits.total_ms)
 		run_fail_for_good(r, "total_timeout", false,
 		    "%s: the answer took longer than %lld ms",

@@ -107,20 +107,6 @@ static void a_refusal_is_one_error(void **state)
 	    "error(rate_limit request slow_down)");
 }
 
-static void a_refusal_is_read_up_to_a_ceiling(void **state)
-{
-	struct buf out;
-	struct decoder *d = begin(503, NULL, &out);
-	char block[4096];
-
-	(void)state;
-	memset(block, ' ', sizeof(block));
-	for (int i = 0; i < 100; i++)
-		decoder_feed(d, block, sizeof(block));
-	assert_false(decoder_done(d));
-	end(d, &out, "error(overloaded request )");
-}
-
 static void whole_bodies_fail_in_the_request_or_in_the_stream(void **state)
 {
 	(void)state;
@@ -273,12 +259,44 @@ static void messages_are_cut_between_code_points(void **state)
 	buf_fini(&out);
 }
 
+static void a_refusal_without_end_is_one_when_enough_was_read(void **state)
+{
+	static const char much[4096] = "{\"error\":{\"message\":\"";
+	struct buf out;
+	struct decoder *d = begin(503, "application/json", &out);
+
+	(void)state;
+	for (size_t n = 0; n < DIALECT_MAX_ERROR_BYTES; n += sizeof(much)) {
+		assert_false(decoder_done(d));
+		decoder_feed(d, much, sizeof(much));
+	}
+	assert_true(decoder_done(d));
+	end(d, &out, "error(overloaded request )");
+}
+
+static void a_refusal_is_believed_when_the_time_is_up(void **state)
+{
+	struct buf out;
+	struct decoder *d = begin(401, "application/json", &out);
+
+	(void)state;
+	decoder_feed(d, "{\"err", 5);
+	decoder_expire(d);
+	assert_true(decoder_done(d));
+	end(d, &out, "error(auth request )");
+
+	/* what might still be an answer is not */
+	d = begin(200, "application/json", &out);
+	decoder_expire(d);
+	assert_false(decoder_done(d));
+	end(d, &out, "error(truncated stream )");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_content_type_says_what_the_body_is),
 		cmocka_unit_test(a_refusal_is_one_error),
-		cmocka_unit_test(a_refusal_is_read_up_to_a_ceiling),
 		cmocka_unit_test(
 		    whole_bodies_fail_in_the_request_or_in_the_stream),
 		cmocka_unit_test(errors_in_a_stream_end_it),
@@ -289,6 +307,9 @@ int main(void)
 		cmocka_unit_test(depth_is_refused),
 		cmocka_unit_test(secrets_are_redacted),
 		cmocka_unit_test(messages_are_cut_between_code_points),
+		cmocka_unit_test(
+		    a_refusal_without_end_is_one_when_enough_was_read),
+		cmocka_unit_test(a_refusal_is_believed_when_the_time_is_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
