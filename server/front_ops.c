@@ -110,6 +110,9 @@ static void store_counts(struct buf *b, struct store *store)
 	jsonout_key(b, "store");
 	jsonout_object(b);
 	jsonout_member_int(b, "executions", (int64_t)s.executions);
+	jsonout_member_int(b, "deleted", (int64_t)s.deleted);
+	jsonout_key(b, "cleaning");
+	jsonout_bool(b, s.cleaning);
 	jsonout_member_int(b, "chunks", (int64_t)s.chunks);
 	jsonout_member_int(b, "commits", (int64_t)s.commits);
 	jsonout_member_int(b, "commit_us_mean",

@@ -35,6 +35,8 @@ void write_check_counts(
 	jsonout_member_int(b, "segments", (int64_t)n.segments);
 	jsonout_member_int(b, "stray_segments", (int64_t)n.stray_segments);
 	jsonout_member_int(b, "stray_chunks", (int64_t)n.stray_chunks);
+	jsonout_member_int(b, "trash", (int64_t)n.trash);
+	jsonout_member_int(b, "tombstones", (int64_t)n.tombstones);
 	jsonout_member_int(b, "findings", (int64_t)n.findings);
 	jsonout_key(b, "pages_checked");
 	jsonout_bool(b, n.pages);

@@ -98,7 +98,7 @@ const struct why *check_why(const struct check *c);
 struct check_counts {
 	uint64_t executions, chunks, segments;
 	uint64_t stray_segments, stray_chunks; /* of nobody, soon dropped */
-	uint64_t trash, tombstones;
+	uint64_t trash, tombstones; /* executions to be dropped; gone ones */
 	uint64_t findings;
 	bool pages; /* the file's pages were looked at */
 };

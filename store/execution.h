@@ -65,6 +65,7 @@ struct execution_brief {
 	enum execution_status status;
 	int64_t created_ms, finished_ms, payload_deleted_ms;
 	uint64_t chunks, bytes; /* chunks: also those that are gone */
+	uint64_t record_bytes;	/* of bytes: what stays without its payload */
 };
 
 /* "queued", "streaming", … */

@@ -361,7 +361,7 @@ static void take(
 	else
 		b->payload[b->n_payload++] = e->id;
 	b->chunks += e->payload_deleted_ms == 0 ? e->chunks : 0;
-	b->bytes += e->bytes;
+	b->bytes += e->bytes - (whole ? 0 : e->record_bytes);
 	b->oldest_ms = earlier(b->oldest_ms, e->created_ms);
 	if (e->created_ms > b->newest_ms)
 		b->newest_ms = e->created_ms;

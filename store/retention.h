@@ -56,7 +56,7 @@ typedef enum err retention_walk_fn(void *arg, const struct query_filter *f,
 struct retention_batch {
 	struct id whole[RETENTION_BATCH], payload[RETENTION_BATCH];
 	uint32_t n_whole, n_payload;
-	uint64_t chunks, bytes;	      /* of both */
+	uint64_t chunks, bytes;	      /* of both, as far as they go */
 	int64_t oldest_ms, newest_ms; /* creation, of both; 0: none */
 	bool done;		      /* there is no more to find */
 };

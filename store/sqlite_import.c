@@ -59,7 +59,8 @@ static enum err insert(
 		SQL_INT(e->attempts), SQL_TEXT(e->error_code),
 		SQL_TEXT(e->idempotency_key),
 		SQL_BLOB(hash_or_null(e->request_hash), DIGEST_BYTES),
-		SQL_CHARS(e->metadata, e->metadata_len), SQL_INT(e->bytes)),
+		SQL_CHARS(e->metadata, e->metadata_len), SQL_INT(e->bytes),
+		SQL_INT(e->metadata_len)),
 	    NULL);
 }
 

@@ -225,6 +225,7 @@ enum {
 	B_PAYLOAD_DELETED_MS,
 	B_NEXT_INDEX,
 	B_BYTES,
+	B_METADATA_BYTES,
 };
 
 struct briefing {
@@ -254,6 +255,8 @@ static enum err on_brief(void *arg, sqlite3_stmt *row)
 		    sqlite3_column_int64(row, B_PAYLOAD_DELETED_MS),
 		.chunks = (uint64_t)sqlite3_column_int64(row, B_NEXT_INDEX),
 		.bytes = (uint64_t)sqlite3_column_int64(row, B_BYTES),
+		.record_bytes =
+		    (uint64_t)sqlite3_column_int64(row, B_METADATA_BYTES),
 	};
 	memcpy(b->id.byte, sqlite3_column_blob(row, B_PUBLIC_ID),
 	    sizeof(b->id.byte));

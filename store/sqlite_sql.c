@@ -57,7 +57,7 @@
 /* As sqlite_read.c takes them. */
 #define BRIEF                                                     \
 	"id, public_id, owner, status, created_ms, finished_ms, " \
-	"payload_deleted_ms, next_index, bytes"
+	"payload_deleted_ms, next_index, bytes, metadata_bytes"
 
 /*
  * ?1 and ?2 the ids between which it lies, ?3 and ?4 the creation times,
@@ -180,7 +180,7 @@ static const struct sqlite_sql_text texts[] = {
 				"finished_ms = ?3, first_chunk_ms = ?4, "
 				"next_index = ?5, error_code = ?6, "
 				"metadata = ?7, note = NULL, "
-				"bytes = bytes + ?8, "
+				"bytes = bytes + ?8, metadata_bytes = ?8, "
 				RENEWED(EXECUTION_HOLDS,
 				USED_HERE(EXECUTION_SUM, "?2", "target",
 				"started_ms", "?4", "?3", "?5", "attempts",
@@ -191,8 +191,7 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true, .hot = true },
 	[SQL_PAYLOAD_DELETE] = { "UPDATE executions SET "
 				 "payload_deleted_ms = ?2, "
-				 "packed = next_index, bytes = "
-				 "coalesce(length(CAST(metadata AS BLOB)), 0), "
+				 "packed = next_index, bytes = metadata_bytes, "
 				 RENEWED(EXECUTION_HOLDS,
 				 USED_HERE(EXECUTION_SUM, "status", "target",
 				 "started_ms", "first_chunk_ms", "finished_ms",
@@ -289,10 +288,11 @@ static const struct sqlite_sql_text texts[] = {
 				   "created_ms, started_ms, first_chunk_ms, "
 				   "finished_ms, next_index, packed, attempts, "
 				   "error_code, idempotency_key, "
-				   "request_hash, metadata, bytes, sum) "
+				   "request_hash, metadata, bytes, "
+				   "metadata_bytes, sum) "
 				   "VALUES (?1, ?2, "
 				   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-				   "?12, ?13, ?14, ?15, ?16, ?17, ?18, "
+				   "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
 				   "spool_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
 				   "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
 				   "NULL, NULL, NULL, NULL, NULL, 0, ?17))",

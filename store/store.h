@@ -69,8 +69,8 @@ MUST_CHECK enum err store_unfinished(
     struct store *store, struct execution ***ret, size_t *ret_n);
 
 struct store_stats {
-	uint64_t commits, chunks, executions;  /* since the start */
-	uint64_t deleted;		       /* executions, as the above */
+	uint64_t commits, chunks, executions; /* since the start */
+	uint64_t deleted; /* executions, not only payloads; as the above */
 	uint64_t commit_ns_sum, commit_ns_max; /* what commits took */
 	uint64_t wal_bytes, db_bytes;	       /* on disk now */
 	bool cleaning; /* what was deleted is still being dropped */

@@ -26,11 +26,12 @@
 #define SHRINK_WAL_BYTES ((size_t)256 << 10)
 #define PUT_OFF_MS 1000
 
-/* For those who ask how the store is. */
+/* For those who ask how the store is. One that has failed does nothing more. */
 static void tell(const struct writer *w)
 {
-	atomic_store(
-	    &w->store->cleaning, w->prunes != NULL || w->trash || w->shrinking);
+	atomic_store(&w->store->cleaning,
+	    atomic_load(&w->store->failed) == OK &&
+		(w->prunes != NULL || w->trash || w->shrinking));
 }
 
 static struct write *first(const struct writer *w)
@@ -83,14 +84,13 @@ struct write *writer_clean_begin(struct writer *w, struct write *x)
 struct write *writer_clean_stop(
     struct writer *w, enum err rc, const struct why *why)
 {
-	struct write *x;
+	struct write *x = w->prunes == NULL ? NULL : shift(w);
 
-	if (w->prunes == NULL)
+	tell(w);
+	if (x == NULL)
 		return NULL;
-	x = shift(w);
 	x->result = rc;
 	x->why = *why;
-	tell(w);
 	return x;
 }
 
@@ -135,7 +135,7 @@ static enum err delete_one(struct writer *w, const struct write *x,
 {
 	const struct engine *engine = w->store->engine;
 	const char *owner = x->u.prune.owner;
-	struct execution_brief b = { 0 }, left = { 0 };
+	struct execution_brief b = { 0 };
 	enum err rc;
 
 	rc = engine->execution_brief(
@@ -148,17 +148,13 @@ static enum err delete_one(struct writer *w, const struct write *x,
 	*ret_result = rc;
 	if (rc != OK)
 		return rc == ERR_CONFLICT || rc == ERR_NOT_FOUND ? OK : rc;
-	if (x->u.prune.payload_only) {
+	if (x->u.prune.payload_only)
 		rc = engine->payload_delete(w->store->db, b.row, now_ms);
-		if (rc == OK)
-			rc = engine->execution_brief(
-			    w->store->db, id, NULL, &left);
-	} else {
+	else
 		rc = engine->execution_delete(w->store->db, b.row, now_ms);
-	}
 	gone->executions++;
 	gone->chunks += b.payload_deleted_ms == 0 ? b.chunks : 0;
-	gone->bytes += b.bytes - left.bytes;
+	gone->bytes += b.bytes - (x->u.prune.payload_only ? b.record_bytes : 0);
 	return rc;
 }
 
@@ -204,7 +200,8 @@ static void settle(struct writer *w, struct write *x, const struct slice *s)
 	x->u.prune.gone.bytes += s->gone.bytes;
 	w->prune_next += s->n;
 	w->untidy_bytes += s->gone.executions * EXECUTION_WAL_BYTES;
-	atomic_fetch_add(&w->store->deleted, s->gone.executions);
+	if (!x->u.prune.payload_only)
+		atomic_fetch_add(&w->store->deleted, s->gone.executions);
 }
 
 static enum err prune_turn(struct writer *w, struct write **ret_done)

@@ -180,6 +180,9 @@ static void show_progress(const struct pruner_sum *s)
 		return;
 	amount(s, text);
 	fprintf(stderr, "\r\033[K%s removed", text);
+	if (s->file_bytes > 0)
+		fprintf(stderr, "; the file shrinks: %.1f MB",
+		    (double)s->file_bytes / 1e6);
 }
 
 static void hide_progress(void)

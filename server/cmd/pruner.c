@@ -1,6 +1,7 @@
 #include "server/cmd/pruner.h"
 
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 /* A count goes through everything; the server answers when it has. */
 #define WAIT_MS ((int64_t)24 * 3600 * 1000)
 #define NEXT_BYTES 256
+/* Between two looks at how far it is. */
+#define DROP_MS 20
 
 struct pruner {
 	struct retention_rule rule;
@@ -240,10 +243,31 @@ static enum err count_here(struct pruner *p, struct pruner_sum *sum)
 	return err;
 }
 
-static enum err turn_here(struct pruner *p, struct pruner_sum *sum)
+/* When all are gone: what they held. A server does that by itself. */
+static enum err drop_here(
+    struct pruner *p, struct pruner_sum *sum, bool *ret_done)
+{
+	struct store_stats s;
+	struct why why;
+	enum err err = store_failed(p->store, &why);
+
+	store_stats(p->store, &s);
+	if (!err && s.cleaning)
+		(void)poll(NULL, 0, DROP_MS);
+	*ret_done = !s.cleaning;
+	sum->file_bytes = s.cleaning ? (int64_t)s.db_bytes : 0;
+	if (err)
+		p->w.write.why = why;
+	return err;
+}
+
+static enum err turn_here(
+    struct pruner *p, struct pruner_sum *sum, bool *ret_done)
 {
 	enum err err = OK;
 
+	if (p->look && p->batch.done)
+		return drop_here(p, sum, ret_done);
 	if (!p->look)
 		err =
 		    retention_new(&p->rule, 1, clock_wall_ms(), NULL, &p->look);
@@ -252,6 +276,7 @@ static enum err turn_here(struct pruner *p, struct pruner_sum *sum)
 		    RETENTION_BATCH, &p->batch);
 	if (!err)
 		err = erase_here(p, sum);
+	*ret_done = false;
 	return err;
 }
 
@@ -350,9 +375,8 @@ enum err pruner_turn(
 	enum err err;
 
 	if (!p->client) {
-		err = turn_here(p, sum);
+		err = turn_here(p, sum, ret_done);
 		say_here(p, err, why);
-		*ret_done = p->batch.done;
 		return err;
 	}
 	err = ask_on(p, false, sum, &answer, why);

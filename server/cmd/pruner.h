@@ -33,6 +33,7 @@ struct pruner_sum {
 	int64_t executions, chunks, bytes;
 	int64_t absent, live;	      /* left: not there any more, not ended */
 	int64_t oldest_ms, newest_ms; /* creation; 0: not known */
+	int64_t file_bytes; /* while what they held is dropped; 0: not now */
 };
 
 /*
@@ -48,7 +49,10 @@ void pruner_close(struct pruner *p);
 MUST_CHECK enum err pruner_count(
     struct pruner *p, struct pruner_sum *ret, struct why *why);
 
-/* Remove some of it. *${ret_done}: there is no more. */
+/*
+ * Remove some of it. *${ret_done}: there is no more, and where it is done here
+ * all that they held has been dropped, too.
+ */
 MUST_CHECK enum err pruner_turn(
     struct pruner *p, struct pruner_sum *sum, bool *ret_done, struct why *why);
 

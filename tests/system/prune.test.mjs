@@ -426,14 +426,21 @@ test("without a server spool prune works on the store itself", async () => {
 	const none = await spool(["prune", "--all", "--yes", "--db", `${own.db}.none`]);
 	assert.equal(none.code, 3);
 	assert.ok(!existsSync(`${own.db}.none`), "none is made");
-	const check = await spool(["check", "--db", own.db]);
+	const check = await spool(["check", "--json", "--db", own.db]);
 	assert.equal(check.code, 0, check.out + check.err);
+	const { done } = JSON.parse(check.out.trim().split("\n").at(-1));
+	assert.deepEqual([done.trash, done.tombstones, done.stray_segments], [0, 2, 0], "nothing is left to the next start");
 	await own.restart();
 	assert.deepEqual(await listed("offline", own), [ids[2], live]);
 	assert.equal((await own.ask(`/v1/executions/${ids[0]}`)).status, 410);
 	assert.equal((await own.ask(`/v1/executions/${ids[2]}/chunks`)).json.payload_only, true);
 	assert.deepEqual((await audit(own)).map((r) => [r.actor, r.action, r.executions]),
 		[["offline", "prune.payload", 1], ["offline", "prune", 2], ["serve", "key.create", 0]]);
+	const before = (await own.ask("/v1/status")).json.store;
+	await own.ask(`/v1/executions/${(await ended(1, "counted", own))[0]}`, { method: "DELETE" });
+	const after = (await own.ask("/v1/status")).json.store;
+	assert.equal(after.deleted - before.deleted, 1);
+	assert.equal(typeof after.cleaning, "boolean");
 	await own.stop();
 });
 

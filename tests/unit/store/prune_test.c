@@ -3,6 +3,7 @@
 
 #include "store/backup.h"
 #include "store/check.h"
+#include "store/retention.h"
 
 #define LONGEST 60
 
@@ -562,7 +563,7 @@ static void packed_ones_leave_no_live_rows_either(void **state)
 
 static struct engine holding;
 static const struct engine *sound;
-static atomic_bool hold_trash, hold_deletes;
+static atomic_bool hold_trash, hold_deletes, break_deletes;
 
 static enum err drop_or_hold(struct engine_db *db, uint32_t limit,
     size_t max_bytes, size_t *ret_bytes, bool *ret_left)
@@ -577,6 +578,10 @@ static atomic_int deletes;
 static enum err delete_or_hold(
     struct engine_db *db, int64_t row, int64_t deleted_ms)
 {
+	if (atomic_load(&break_deletes)) {
+		err_why(&db->why, "told to fail");
+		return ERR_IO;
+	}
 	if (atomic_load(&hold_deletes) && atomic_fetch_add(&deletes, 1) >= 40)
 		return ERR_FULL;
 	return sound->execution_delete(db, row, deleted_ms);
@@ -650,6 +655,60 @@ static void a_prune_without_room_says_how_far_it_came(void **state)
 	assert_int_equal(job.write.u.prune.gone.executions, 50 - gone);
 	job_fini(&job);
 	query_close(q);
+}
+
+static void what_stays_of_a_payload_is_not_counted_before_either(void **state)
+{
+	const struct retention_rule rule = { .age_ms = RETENTION_NO_LIMIT,
+		.bytes = RETENTION_NO_LIMIT,
+		.count = RETENTION_NO_LIMIT,
+		.all_limits = true,
+		.payload_only = true };
+	struct place *p = *state;
+	struct retention_batch found;
+	struct retention *look = NULL;
+	struct query *q;
+	struct job job;
+	struct id id;
+
+	p->options.cache_bytes = 1;
+	place_close(p);
+	place_open(p);
+	id = filled(p->store, "ada", 20, true);
+	until_packed(p->store, &id);
+	assert_int_equal(query_open(p->store, &q), OK);
+	assert_int_equal(
+	    retention_new(&rule, 1, clock_wall_ms() + 1, NULL, &look), OK);
+	assert_int_equal(
+	    retention_step(look, retention_walk, q, 10, &found), OK);
+	assert_int_equal(found.n_payload, 1);
+	assert_true(found.bytes > strlen(END_METADATA));
+	prune_init(&job, &id, 1, "");
+	job.write.u.prune.payload_only = true;
+	assert_int_equal(job_run(&job, p->store), OK);
+	assert_int_equal(job.write.u.prune.gone.bytes, found.bytes);
+	job_fini(&job);
+	retention_free(look);
+	query_close(q);
+}
+
+static void a_store_that_failed_cleans_no_more(void **state)
+{
+	struct place *p = *state;
+	struct store_stats now;
+	struct id id = filled(p->store, "ada", 2, true);
+	struct job job;
+
+	until_clean(p->store);
+	make_holding(p->store);
+	atomic_store(&break_deletes, true);
+	prune_init(&job, &id, 1, "");
+	assert_int_equal(job_run(&job, p->store), ERR_IO);
+	atomic_store(&break_deletes, false);
+	job_fini(&job);
+	store_stats(p->store, &now);
+	assert_false(now.cleaning);
+	assert_int_equal(now.deleted, 0);
 }
 
 /* Posted, and the store is closed at once: all or some, and it says which. */
@@ -853,6 +912,8 @@ int main(void)
 		T(packed_ones_leave_no_live_rows_either),
 		T(trash_that_was_left_is_dropped_after_a_restart),
 		T(a_prune_without_room_says_how_far_it_came),
+		T(what_stays_of_a_payload_is_not_counted_before_either),
+		T(a_store_that_failed_cleans_no_more),
 		T(a_stop_leaves_each_whole_or_gone),
 		T(a_reader_gets_a_whole_page_or_gone),
 		T(so_does_one_who_reads_from_the_disk),
