@@ -142,6 +142,8 @@ bool import_same_record(
 		*ret_what = "idempotency_key";
 	else if (memcmp(x->request_hash, e->request_hash, DIGEST_BYTES) != 0)
 		*ret_what = "request_hash";
+	else if (x->payload_deleted_ms != e->payload_deleted_ms)
+		*ret_what = "payload_deleted_at";
 	else if (!same_json(
 		     x->request, x->request_len, e->request, e->request_len))
 		*ret_what = "request";

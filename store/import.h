@@ -6,7 +6,8 @@
  * Thread: the owner's; pure.
  * Promises: what import_read() takes is whole and could have been written by
  * this store: indices dense from 0, one end, in the last place, that says what
- * the record says. An export of it gives the line again.
+ * the record says; or, of a record whose payload was deleted, no request and no
+ * chunks. An export of it gives the line again.
  */
 #ifndef STORE_IMPORT_H
 #define STORE_IMPORT_H

@@ -68,7 +68,7 @@ static const struct {
 	[M_ERROR_CODE] = { "error_code", false },
 	[M_IDEMPOTENCY_KEY] = { "idempotency_key", false },
 	[M_REQUEST_HASH] = { "request_hash", false },
-	[M_REQUEST] = { "request", true },
+	[M_REQUEST] = { "request", true }, /* unless it was deleted */
 	[M_METADATA] = { "metadata", true },
 	[M_CHUNKS] = { "chunks", true },
 	[M_TEXT] = { "text", false },
@@ -135,18 +135,52 @@ static bool given(const struct reading *r, enum member m)
 	return r->at[m].p != NULL && !jsonscan_is(r->at[m], "null");
 }
 
+/* Is it the line of a record whose request and chunks were deleted? */
+static bool is_gone(const struct reading *r)
+{
+	return given(r, M_PAYLOAD_DELETED) || given(r, M_PAYLOAD_DELETED_AT);
+}
+
+/* Then nothing of them may be there. */
+static enum err look_at_gone(struct reading *r)
+{
+	static const struct {
+		enum member m;
+		const char *empty;
+	} empties[] = {
+		{ M_CHUNKS, "[]" },
+		{ M_TEXT, "\"\"" },
+		{ M_CHUNK_ATTEMPTS, "[]" },
+	};
+
+	if (!given(r, M_PAYLOAD_DELETED) || !given(r, M_PAYLOAD_DELETED_AT) ||
+	    !jsonscan_is(r->at[M_PAYLOAD_DELETED], "true"))
+		return REFUSE(r, "\"payload_deleted\" is true and goes with "
+				 "\"payload_deleted_at\", or both are absent");
+	if (given(r, M_REQUEST))
+		return REFUSE(r,
+		    "\"request\" is there, but "
+		    "\"payload_deleted\" says that it was deleted");
+	for (size_t i = 0; i < sizeof(empties) / sizeof(empties[0]); i++)
+		if (given(r, empties[i].m) &&
+		    !jsonscan_is(r->at[empties[i].m], empties[i].empty))
+			return REFUSE(r,
+			    "\"%s\" must be %s where \"payload_deleted\" is "
+			    "true",
+			    members[empties[i].m].name, empties[i].empty);
+	return OK;
+}
+
 static enum err look_at_all(struct reading *r)
 {
 	if (given(r, M_DELETED))
 		return REFUSE(r, "it was deleted while it was exported: its "
 				 "line is not whole");
-	if (given(r, M_PAYLOAD_DELETED) || given(r, M_PAYLOAD_DELETED_AT))
-		return REFUSE(r, "its chunks were deleted: only whole "
-				 "executions are imported");
 	for (int k = 0; k < N_MEMBERS; k++)
-		if (members[k].needed && !given(r, (enum member)k))
+		if (members[k].needed && !given(r, (enum member)k) &&
+		    !(k == M_REQUEST && is_gone(r)))
 			return REFUSE(r, "\"%s\" is missing", members[k].name);
-	return OK;
+	return is_gone(r) ? look_at_gone(r) : OK;
 }
 
 /* --- single values --- */
@@ -336,6 +370,8 @@ static enum err take_times(struct reading *r)
 		rc = take_time(r, M_FIRST_CHUNK_AT, &e->first_chunk_ms);
 	if (rc == OK)
 		rc = take_time(r, M_FINISHED_AT, &e->finished_ms);
+	if (rc == OK)
+		rc = take_time(r, M_PAYLOAD_DELETED_AT, &e->payload_deleted_ms);
 	return rc;
 }
 
@@ -402,7 +438,9 @@ static enum err take_record(
 		rc = take_count(r, M_ATTEMPTS, UINT32_MAX, &attempts);
 	if (rc == OK)
 		rc = take_count(r, M_TOTAL_CHUNKS, WRITER_MAX_CHUNKS, &total);
-	if (rc == OK)
+	if (rc == OK && is_gone(r) && total == 0)
+		rc = REFUSE(r, "\"total_chunks\" is 0: one is the end");
+	if (rc == OK && !is_gone(r))
 		rc = take_object(r, M_REQUEST, &e->request, &e->request_len);
 	if (rc == OK)
 		rc = take_object(r, M_METADATA, &e->metadata, &e->metadata_len);
@@ -444,5 +482,5 @@ enum err import_read(struct import *ret, const char *line, size_t len,
 		parts.text.p = NULL;
 	if (!given(&r, M_CHUNK_ATTEMPTS))
 		parts.attempts.p = NULL;
-	return rc == OK ? import_chunks(ret, &parts, why) : rc;
+	return rc == OK && !is_gone(&r) ? import_chunks(ret, &parts, why) : rc;
 }

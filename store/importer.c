@@ -146,14 +146,21 @@ static enum err look(struct importer *m, struct job *j)
 	if (rc != OK)
 		return rc;
 	j->told.fate = IMPORTER_EXISTED;
-	if (there.payload_deleted_ms != 0) {
+	if (there.payload_deleted_ms != 0 &&
+	    j->import.e.payload_deleted_ms == 0) {
 		j->told.fate = IMPORTER_REFUSED;
 		err_why(&j->told.why,
 		    "conflict: its request and chunks were deleted here; "
 		    "delete the rest of it to bring all back");
+	} else if (there.payload_deleted_ms == 0 &&
+		   j->import.e.payload_deleted_ms != 0) {
+		j->told.fate = IMPORTER_REFUSED;
+		err_why(&j->told.why,
+		    "conflict: its request and chunks are still there; spool "
+		    "prune --payload-only removes them");
 	} else if (!import_same_record(&j->import, &there, &what)) {
 		refuse(j, what);
-	} else {
+	} else if (there.payload_deleted_ms == 0) {
 		rc = compare_chunks(m, &j->import);
 		if (rc == ERR_CONFLICT) {
 			refuse(j, "answer (chunks)");

@@ -77,7 +77,11 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 	if (rc == OK)
 		rc = sqlite_run(d, SQL_TOMBSTONE_DELETE,
 		    SQL_WITH(SQL_ID(&e->id)), &tombstones);
-	if (rc == OK)
+	if (rc == OK && e->payload_deleted_ms != 0)
+		rc = sqlite_run(d, SQL_PAYLOAD_DELETE,
+		    SQL_WITH(SQL_INT(row), SQL_INT(e->payload_deleted_ms)),
+		    NULL);
+	else if (rc == OK)
 		rc = sqlite_run(d, SQL_REQUEST_INSERT,
 		    SQL_WITH(
 			SQL_INT(row), SQL_CHARS(e->request, e->request_len)),

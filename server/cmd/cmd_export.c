@@ -405,7 +405,8 @@ static const struct command command = {
 	.about =
 	    "Each line is a JSON object (NDJSON), the oldest execution first; "
 	    "server/README.md names its members. Those that have not ended "
-	    "are left out and counted. With --output, FILE appears when it is "
+	    "are left out and counted. One whose request and chunks were "
+	    "deleted has \"payload_deleted\" and none of them. With --output, FILE appears when it is "
 	    "complete; an export that was cut off goes on where it stopped "
 	    "when the same command is given again.",
 	.examples =

@@ -333,3 +333,41 @@ test("what was deleted comes back, but nothing to a record whose payload alone w
 		await service.stop();
 	}
 });
+
+test("a record whose payload was deleted moves to another store as it is", async () => {
+	const service = await Service.start({ upstream: sim.url });
+	const db = path.join(tempDir(), "spool.db");
+	const bring = (text, ...args) => command(["import", "-", "--json", ...args], { env: at(service), input: text });
+
+	try {
+		assert.deepEqual(counts((await command(["import", file("all.ndjson"), "--json"], { env: at(service) })).out), [6, 0, 0]);
+		const whole = await exported(service);
+		assert.equal((await service.ask("/v1/prune", { body: { all: true, payload_only: true } })).json.executions, 6);
+		const gone = await exported(service);
+		assert.match(gone, /"payload_deleted":true/);
+		// There already, whether it came from here or there.
+		assert.deepEqual(counts((await bring(gone)).out), [0, 6, 0]);
+		const fresh = await command(["import", "-", "--json", "--db", db], { input: gone });
+		assert.deepEqual(counts(fresh.out), [6, 0, 0], fresh.err);
+		await expectSound(db, 6);
+		const other = await Service.start({ dir: path.dirname(db), upstream: sim.url });
+		try {
+			assert.equal(await exported(other), gone);
+			const id = JSON.parse(gone.split("\n")[0]).execution_id;
+			assert.equal((await other.ask(`/v1/executions/${id}/chunks`)).json.payload_only, true);
+			assert.equal((await other.ask("/v1/usage")).json.total.executions, 6);
+			assert.deepEqual(counts((await command(["import", "-", "--json"], { env: at(other), input: gone })).out), [0, 6, 0]);
+		} finally {
+			await other.stop();
+		}
+		// What is whole is not made less by an import.
+		assert.equal((await service.ask("/v1/prune", { body: { all: true } })).json.executions, 6);
+		assert.deepEqual(counts((await bring(whole)).out), [6, 0, 0]);
+		const less = await bring(gone);
+		assert.deepEqual(counts(less.out), [0, 0, 6]);
+		assert.match(less.out, /still there; spool prune --payload-only/);
+		assert.equal(await exported(service), whole);
+	} finally {
+		await service.stop();
+	}
+});

@@ -49,6 +49,22 @@
 	"\"chunks\":[" LINE_CHUNKS "],\"text\":\"Hi "                       \
 	"\\u0000\xf0\x9f\x8c\x8a\",\"chunk_attempts\":[[0,1],[2,2]]}"
 
+/* The same, of which only the record is left. */
+#define LINE_GONE                                                         \
+	"{\"execution_id\":\"" LINE_ID "\",\"status\":\"completed\","     \
+	"\"owner\":\"shop\",\"model\":\"m\",\"target\":\"sim/m\","        \
+	"\"prompt\":null,\"created_at\":" LINE_CREATED ","                \
+	"\"started_at\":\"2026-01-02T21:23:59.400Z\",\"first_chunk_at\":" \
+	"\"2026-01-02T21:24:00.000Z\",\"finished_at\":"                   \
+	"\"2026-01-02T21:24:00.300Z\",\"total_chunks\":4,\"attempts\":2," \
+	"\"error_code\":null,\"payload_deleted_at\":"                     \
+	"\"2026-01-02T22:00:00.000Z\",\"request\":null,\"metadata\":"     \
+	"{\"a\":1.0e2,\"a\":\"\\/\"},\"idempotency_key\":\"k\","          \
+	"\"request_hash\":"                                               \
+	"\"00112233445566778899aabbccddeeff"                              \
+	"00112233445566778899aabbccddeeff\",\"payload_deleted\":true,"    \
+	"\"chunks\":[],\"text\":\"\",\"chunk_attempts\":[]}"
+
 /* ${line} with the first ${from} replaced by ${to}; for free(). */
 static inline char *line_with(
     const char *line, const char *from, const char *to)

@@ -182,11 +182,11 @@ static void what_is_wrong_is_refused_and_said(void **state)
 		    "was deleted while" },
 		{ "\"chunk_attempts\"",
 		    "\"payload_deleted\":true,\"chunk_attempts\"",
-		    "its chunks were deleted" },
+		    "goes with \"payload_deleted_at\"" },
 		{ "\"request\":{",
 		    "\"payload_deleted_at\":\"2026-01-02T03:04:05.678Z\","
 		    "\"request\":{",
-		    "its chunks were deleted" },
+		    "goes with \"payload_deleted_at\"" },
 		{ "Hello", "He\xffllo", "UTF-8" },
 		{ "Hello", "He\nllo", "control character" },
 		{ "\"chunks\":[", "\"chunks\":{\"a\":1},\"chunky\":[",
@@ -200,6 +200,52 @@ static void what_is_wrong_is_refused_and_said(void **state)
 		char *line = line_with(LINE, bad[k].from, bad[k].to);
 		struct why why = { "" };
 		struct import i;
+
+		if (read_line(&i, line, &why) != ERR_INPUT)
+			fail_msg("taken: %s -> %s", bad[k].from, bad[k].to);
+		if (strstr(why.text, bad[k].why) == NULL)
+			fail_msg("%s -> %s: %s, not %s", bad[k].from, bad[k].to,
+			    why.text, bad[k].why);
+		import_fini(&i);
+		free(line);
+	}
+}
+
+static void a_record_whose_payload_was_deleted_is_taken_without_it(void **state)
+{
+	static const struct {
+		const char *from, *to, *why;
+	} bad[] = {
+		{ "\"request\":null", "\"request\":{}",
+		    "\"request\" is there" },
+		{ "\"chunks\":[]", "\"chunks\":[" LINE_END "]",
+		    "\"chunks\" must be []" },
+		{ "\"text\":\"\"", "\"text\":\"a\"", "\"text\" must be" },
+		{ "\"chunk_attempts\":[]", "\"chunk_attempts\":[[0,1]]",
+		    "\"chunk_attempts\" must be" },
+		{ "\"payload_deleted\":true", "\"payload_deleted\":false",
+		    "\"payload_deleted\" is true" },
+		{ "\"payload_deleted\":true,", "", "goes with" },
+		{ "\"total_chunks\":4", "\"total_chunks\":0",
+		    "one is the end" },
+		{ "22:00:00.000Z", "22:00:00Z", "must be a time" },
+		{ "2026-01-02T22", "2025-12-02T22", "not plausible" },
+		{ "2026-01-02T22", "2027-01-02T22", "not plausible" },
+		{ "\"chunks\":[],", "", "\"chunks\" is missing" },
+	};
+	struct why why = { "" };
+	struct import i;
+
+	(void)state;
+	if (read_line(&i, LINE_GONE, &why) != OK)
+		fail_msg("%s", why.text);
+	assert_true(i.e.payload_deleted_ms > i.e.finished_ms);
+	assert_null(i.e.request);
+	assert_int_equal(i.n_segments, 0);
+	assert_int_equal(i.e.next_index, 4);
+	import_fini(&i);
+	for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
+		char *line = line_with(LINE_GONE, bad[k].from, bad[k].to);
 
 		if (read_line(&i, line, &why) != ERR_INPUT)
 			fail_msg("taken: %s -> %s", bad[k].from, bad[k].to);
@@ -307,6 +353,8 @@ int main(void)
 		cmocka_unit_test(a_line_becomes_its_record_and_its_chunks),
 		cmocka_unit_test(white_space_and_another_order_do_not_matter),
 		cmocka_unit_test(what_is_wrong_is_refused_and_said),
+		cmocka_unit_test(
+		    a_record_whose_payload_was_deleted_is_taken_without_it),
 		cmocka_unit_test(a_line_cut_anywhere_is_refused),
 		cmocka_unit_test(a_failure_must_be_told_by_the_metadata_too),
 		cmocka_unit_test(a_hash_is_needed_where_there_is_a_key),
