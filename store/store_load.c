@@ -138,7 +138,7 @@ static enum err on_chunk(
 	chunklog_append(&l->log, ld->packed.data, (uint32_t)ld->packed.len);
 	if (c->attempt > l->attempt)
 		l->attempt = c->attempt;
-	if (l->first_chunk_ms == 0 && c->index == 0)
+	if (l->first_chunk_ms == 0 && c->index == 0 && c->kind != CHUNK_END)
 		l->first_chunk_ms = c->ts_ms;
 	/* The first puts it into its place; settle() counts the rest. */
 	if (!l->unpacked)

@@ -356,6 +356,28 @@ static void the_record_says_how_it_ended(void **state)
 	query_close(q);
 }
 
+/* What a restart packs, too, which reads the rows back. */
+static void an_answer_without_a_word_has_no_first_chunk(void **state)
+{
+	struct place *p = *state;
+	struct execution e = { 0 };
+	struct query *q;
+	struct id id;
+
+	make_holding(p->store);
+	id = filled(p->store, 0, 20, true);
+	place_close(p);
+	p->options.cache_bytes = 1;
+	place_open(p);
+	until_packed(p->store, &id, 0);
+	assert_int_equal(query_open(p->store, &q), OK);
+	assert_int_equal(query_execution(q, &id, "ada", &e), OK);
+	assert_int_equal(e.next_index, 1);
+	assert_int_equal(e.first_chunk_ms, 0);
+	execution_fini(&e);
+	query_close(q);
+}
+
 static void a_log_with_a_hole_is_refused(void **state)
 {
 	struct place *p = *state;
@@ -439,6 +461,7 @@ int main(void)
 		TEST(of_a_crowd_of_live_rows_the_oldest_are_packed),
 		TEST(what_had_not_ended_is_reported_after_a_restart),
 		TEST(the_record_says_how_it_ended),
+		TEST(an_answer_without_a_word_has_no_first_chunk),
 		TEST(a_log_with_a_hole_is_refused),
 		TEST(a_store_is_opened_once),
 		TEST(stats_count_what_was_committed),
