@@ -4,7 +4,7 @@
 
 #include "store/base/log.h"
 
-static void asked_free(struct asked *a)
+void asked_free(struct asked *a)
 {
 	if (a->write.kind == WRITE_CREATE)
 		execution_free(a->write.u.create.execution);

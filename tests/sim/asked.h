@@ -36,6 +36,9 @@ struct asked *asked_new(struct world *w, struct known *k, enum write_kind kind,
 /* One more of them. */
 void asked_about(struct asked *a, struct known *k);
 
+/* It was not posted. */
+void asked_free(struct asked *a);
+
 /* Not OK: it is refused, and gone. */
 enum err asked_post(struct asked *a);
 

@@ -342,6 +342,19 @@ struct disk_image {
 	} file[DISK_FILES];
 };
 
+void disk_remove(const char *path)
+{
+	struct disk_file *f = disk_find(path, false);
+
+	if (f == NULL)
+		return;
+	ASSERT(f->n_open == 0);
+	f->durably_there = true;
+	disk_file_cut(f, 0);
+	disk_file_sync(f);
+	f->there = f->durably_there = false;
+}
+
 struct disk_image *disk_save(void)
 {
 	struct disk_image *image = calloc(1, sizeof(*image));

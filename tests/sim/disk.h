@@ -66,6 +66,9 @@ void disk_process_died(void);
 /* And the power with it: what was not synced is as the dice fall. */
 void disk_power_cut(void);
 
+/* The file at ${path}, which nobody has open, was removed. */
+void disk_remove(const char *path);
+
 /* Changes since disk_begin(). */
 uint64_t disk_changes(void);
 

@@ -32,7 +32,7 @@ struct known *world_find_id(struct world *w, const struct id *id)
 /* --- creating --- */
 
 /* Another that has used the key of ${k}; ${sure}: certainly stored. */
-static struct known *with_key(struct world *w, const struct known *k, bool sure)
+struct known *world_with_key(struct world *w, const struct known *k, bool sure)
 {
 	for (size_t i = 0; i < w->n_known; i++) {
 		struct known *o = &w->known[i];
@@ -69,7 +69,7 @@ static void told_create(struct asked *a)
 	bool fresh = rc == OK && !a->write.u.create.existed;
 
 	if (fresh) {
-		if (with_key(w, k, true) != NULL)
+		if (world_with_key(w, k, true) != NULL)
 			world_break(w, k, "its key was used before");
 		k->state = KNOWN_STORED;
 		if (worker_submit(w->worker, &a->write.u.create.execution) !=
@@ -82,7 +82,7 @@ static void told_create(struct asked *a)
 		existed(a);
 	} else if (rc == ERR_CONFLICT) {
 		k->state = KNOWN_NEVER;
-		if (with_key(w, k, false) == NULL)
+		if (world_with_key(w, k, false) == NULL)
 			world_break(w, k, "its key is in conflict with nobody");
 	} else if (rc == ERR_FULL || rc == ERR_NOMEM || rc == ERR_BUSY) {
 		k->state = KNOWN_NEVER;
@@ -95,7 +95,7 @@ static void told_create(struct asked *a)
 }
 
 /* A place for one more; those that are gone are forgotten at last. */
-static struct known *new_known(struct world *w)
+struct known *world_new_known(struct world *w)
 {
 	size_t at = dice_throw(&w->dice, WORLD_KNOWN);
 	struct known *k;
@@ -160,7 +160,7 @@ static void event_create(struct world *w)
 
 	if (worker_reserve(w->worker) != OK)
 		return;
-	k = new_known(w);
+	k = world_new_known(w);
 	if (k == NULL) {
 		worker_release(w->worker);
 		return;
@@ -331,6 +331,9 @@ static const struct {
 	{ "prune", world_prune, 3 },
 	{ "retain", world_retain, 2 },
 	{ "forget", world_forget, 2 },
+	{ "export", world_export, 4 },
+	{ "import", world_import, 4 },
+	{ "backup", world_copy, 1 },
 	{ "cancel", event_cancel, 6 },
 	{ "break", event_break, 6 },
 	{ "sleep", event_sleep, 6 },
@@ -411,6 +414,8 @@ void world_event(struct world *w)
 	kinds[i].happens(w);
 	if (!w->broken)
 		world_resolve(w);
+	if (!w->broken)
+		world_look_at_copy(w);
 	if (w->broken)
 		return;
 	if (disk_is_off())

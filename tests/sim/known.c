@@ -50,6 +50,13 @@ struct known_try *known_begin(struct known *k, uint32_t attempt)
 	return t;
 }
 
+void known_back(struct known *k)
+{
+	k->state = KNOWN_STORED;
+	k->forgotten = k->bare = false;
+	k->deleted_ms = 0;
+}
+
 const struct known_try *known_try(const struct known *k, uint32_t attempt)
 {
 	return attempt == 0 || attempt > k->n_tries ? NULL
@@ -80,6 +87,12 @@ static uint64_t hash_of(const struct chunk *c)
 
 	h = mix(h, c->content, c->content_len);
 	return mix(h, c->meta, c->meta_len) | 1;
+}
+
+bool known_same(const struct known *k, const struct chunk *c)
+{
+	return c->index >= k->room || k->hash[c->index] == 0 ||
+	       k->hash[c->index] == hash_of(c);
 }
 
 static bool saw_chunk(struct known *k, const struct page *p,
@@ -195,6 +208,8 @@ bool known_saw(
 	struct page_cursor at = { 0 };
 	struct chunk c;
 
+	if (k->state == KNOWN_GONE && k->import_asked)
+		known_back(k);
 	if (k->state == KNOWN_GONE || k->state == KNOWN_NEVER) {
 		err_why(why, "it is there, though it was %s",
 		    k->state == KNOWN_GONE ? "deleted" : "refused");

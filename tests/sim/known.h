@@ -34,6 +34,7 @@ struct known {
 	struct id id;
 	unsigned owner, key, body; /* key 0: none */
 	bool delete_asked, payload_asked, import_asked, forget_asked;
+	bool there;	    /* when the backup was done */
 	bool unsure;	    /* what was asked was done, or not */
 	bool bare;	    /* its request and its chunks were deleted */
 	bool forgotten;	    /* that it was deleted */
@@ -75,6 +76,12 @@ const struct known_try *known_try(const struct known *k, uint32_t attempt);
  */
 bool known_saw(
     struct known *k, uint64_t from, const struct page *p, struct why *why);
+
+/* It was deleted, and came back with an import. */
+void known_back(struct known *k);
+
+/* Is ${c} what was seen at its place, if that was seen? */
+bool known_same(const struct known *k, const struct chunk *c);
 
 /*
  * Somebody who has read all from the start up to ${h} saw ${p} next. False, and

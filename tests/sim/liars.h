@@ -17,4 +17,11 @@ void liars_keep_payloads(struct engine *e);
 void liars_delete_records_too(struct engine *e);
 void liars_drop_no_trash(struct engine *e);
 
+/* --- liars_copy.c --- */
+
+void liars_copy_the_past(struct engine *e);
+void liars_import_half(struct engine *e);
+void liars_import_over(struct engine *e);
+void liars_import_another_time(struct engine *e);
+
 #endif

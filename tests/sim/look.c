@@ -9,9 +9,8 @@
 
 static const char *const owners[] = { "ann", "bob" };
 
-/* As a server reads: memory first, then a connection of its own. */
-static enum err read_page(struct world *w, const struct known *k,
-    const char *owner, const struct page_query *q, struct page *ret)
+enum err world_read(struct world *w, const struct known *k, const char *owner,
+    const struct page_query *q, struct page *ret)
 {
 	enum err rc = tail_page(w->store, &k->id, owner, q, ret);
 
@@ -120,14 +119,17 @@ void world_resolve(struct world *w)
 		if (!k->unsure || k->pending > 0)
 			continue;
 		page_init(&p);
-		rc = read_page(w, k, NULL, &q, &p);
+		rc = world_read(w, k, NULL, &q, &p);
 		page_fini(&p);
+		if (rc == OK && k->state == KNOWN_GONE && k->import_asked)
+			known_back(k);
 		if (rc == OK && (k->state == KNOWN_GONE || k->bare))
 			world_break(w, k, "it was deleted, but can be read");
 		else if (rc != OK)
 			cannot(w, k, rc);
 		if (rc == OK || rc == ERR_GONE || rc == ERR_NOT_FOUND)
-			k->unsure = k->delete_asked = k->payload_asked = false;
+			k->unsure = k->delete_asked = k->payload_asked =
+			    k->import_asked = false;
 	}
 }
 
@@ -144,7 +146,7 @@ void world_compare(struct world *w, struct known *k)
 
 	page_init(&p);
 	for (;;) {
-		rc = read_page(w, k, NULL, &q, &p);
+		rc = world_read(w, k, NULL, &q, &p);
 		if (rc != OK)
 			break;
 		/* Only a start asks for what was never answered. */
@@ -180,7 +182,7 @@ bool world_is_live(struct world *w, struct known *k)
 		return false;
 	page_init(&p);
 	live =
-	    read_page(w, k, NULL, &q, &p) == OK && !execution_ended(p.status);
+	    world_read(w, k, NULL, &q, &p) == OK && !execution_ended(p.status);
 	page_fini(&p);
 	return live || k->state == KNOWN_ASKED;
 }
@@ -279,11 +281,11 @@ void reader_turn(struct reader *r)
 	page_init(&p);
 	if (dice_is(&w->dice, 1, 30)) {
 		/* A stranger learns nothing. */
-		rc = read_page(w, k, owners[1 - k->owner], &q, &p);
+		rc = world_read(w, k, owners[1 - k->owner], &q, &p);
 		if (rc == OK || rc == ERR_GONE)
 			world_break(w, k, "a stranger learns of it");
 	} else {
-		rc = read_page(w, k, owners[k->owner], &q, &p);
+		rc = world_read(w, k, owners[k->owner], &q, &p);
 		if (rc == OK)
 			took(r, &p);
 		else

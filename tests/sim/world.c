@@ -21,7 +21,7 @@
 /* So many rounds of turns end everything that can end. */
 #define LAST_ROUNDS 3000
 
-static char place[100], place_log[110];
+static char place[100], place_log[110], place_copy[110];
 static struct disk_image *newborn;
 
 /* The store looks at its place with its own eyes, and must find files there. */
@@ -51,9 +51,15 @@ void world_place(const char *directory)
 {
 	snprintf(place, sizeof(place), "%s/sim.db", directory);
 	snprintf(place_log, sizeof(place_log), "%s-wal", place);
+	snprintf(place_copy, sizeof(place_copy), "%s/copy.db", directory);
 	thread_hold(true);
 	log_setup(LOG_ERROR, LOG_LOGFMT);
 	make_newborn();
+}
+
+const char *world_copy_path(void)
+{
+	return place_copy;
 }
 
 struct store_options world_store_options(void)
@@ -275,6 +281,9 @@ static void take_apart(struct world *w, int64_t drain_ms)
 	store_close(w->store);
 	w->store = NULL;
 	w->stopping = false;
+	/* Nobody has finished it. */
+	w->copying = w->copied = false;
+	world_drop_copy(w);
 }
 
 void world_crash(struct world *w, bool power)
@@ -352,6 +361,8 @@ static void begin(const struct world_options *o, struct world *w)
 	clock_hold(w->wall_ms, w->mono_ms);
 	for (size_t i = 0; i < WORLD_READERS; i++)
 		w->reader[i].world = w;
+	for (size_t i = 0; i < WORLD_SHELVES; i++)
+		import_init(&w->shelf[i].import);
 	world_forecast(w);
 	disk_begin(dice_bits(&w->dice));
 	if (o->lie != NULL)
@@ -364,14 +375,18 @@ static void begin(const struct world_options *o, struct world *w)
 /* What was deleted is dropped, down to the last byte. */
 static void clean_up(struct world *w)
 {
-	struct store_stats stats = { .cleaning = true };
+	struct writer *writer = &w->store->writer;
+	struct store_stats stats;
+	bool left = true;
 
-	for (int i = 0; i < LAST_ROUNDS && stats.cleaning; i++) {
-		writer_turn(&w->store->writer, 0);
+	for (int i = 0; i < LAST_ROUNDS && left; i++) {
+		writer_turn(writer, 0);
 		world_pass(w, 100);
 		store_stats(w->store, &stats);
+		left = stats.cleaning || w->n_pending > 0 ||
+		       writer->import_unclean;
 	}
-	if (stats.cleaning)
+	if (left)
 		world_break(w, NULL, "what was deleted is never dropped");
 	world_resolve(w);
 }
@@ -441,6 +456,8 @@ static void end(struct world *w)
 			 w->chunks << 16 ^ (uint64_t)w->mono_ms;
 	for (size_t i = 0; i < w->n_known; i++)
 		known_fini(&w->known[i]);
+	for (size_t i = 0; i < WORLD_SHELVES; i++)
+		import_fini(&w->shelf[i].import);
 	disk_end();
 	clock_hold(0, -1);
 }

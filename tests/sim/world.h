@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "store/engine.h"
+#include "store/import.h"
 #include "store/query.h"
 #include "store/store.h"
 #include "store/tail.h"
@@ -68,6 +69,14 @@ struct weather {
 	uint32_t weight[32]; /* of each kind of event */
 };
 
+/* An execution that was exported. */
+struct shelf {
+	bool full;
+	unsigned owner, key, body;
+	struct import import;
+};
+#define WORLD_SHELVES 4
+
 struct world {
 	struct world_options o;
 	struct dice dice;
@@ -82,6 +91,8 @@ struct world {
 	struct known known[WORLD_KNOWN];
 	size_t n_known;
 	struct reader reader[WORLD_READERS];
+	struct shelf shelf[WORLD_SHELVES];
+	bool copying, copied; /* a backup is made; is there to be looked at */
 	int64_t wall_ms, mono_ms;
 	uint32_t event, n_created;
 	uint32_t n_pending; /* writes that were not answered */
@@ -101,6 +112,8 @@ struct world {
 /* Where the store of this process seems to lie. Once, before all worlds. */
 void world_place(const char *directory);
 struct store_options world_store_options(void);
+/* Where backups go. */
+const char *world_copy_path(void);
 /* A disk with an empty store. */
 void world_disk(uint64_t seed);
 /* Threads and SQLite are as before. */
@@ -139,6 +152,10 @@ bool world_excused(const struct world *w, enum err rc);
 /* Read all of ${k}; it must be what is known, or more. */
 void world_compare(struct world *w, struct known *k);
 
+/* As a server reads: memory first, then a connection of its own. */
+enum err world_read(struct world *w, const struct known *k, const char *owner,
+    const struct page_query *q, struct page *ret);
+
 /* What one reader does next. */
 void reader_turn(struct reader *r);
 /* Begin with another log. */
@@ -164,6 +181,10 @@ void world_event(struct world *w);
 
 /* An execution of ${w}'s making by its number. */
 struct known *world_find(struct world *w, uint32_t number);
+/* A place for one more; those that are gone are forgotten at last. */
+struct known *world_new_known(struct world *w);
+/* Another that has used the key of ${k}; ${sure}: certainly stored. */
+struct known *world_with_key(struct world *w, const struct known *k, bool sure);
 /* By its id; NULL: forgotten. */
 struct known *world_find_id(struct world *w, const struct id *id);
 
@@ -173,6 +194,16 @@ void world_delete(struct world *w);
 void world_prune(struct world *w);
 void world_retain(struct world *w);
 void world_forget(struct world *w);
+
+/* --- copies.c: events, and what follows --- */
+
+void world_export(struct world *w);
+void world_import(struct world *w);
+void world_copy(struct world *w);
+
+/* A backup that was made holds what clients know, and nothing else. */
+void world_look_at_copy(struct world *w);
+void world_drop_copy(struct world *w);
 
 /* --- scarce.c, liars.c --- */
 
