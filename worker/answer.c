@@ -29,7 +29,7 @@ struct dialect_usage answer_usage_none(void)
 		.reasoning_tokens = -1,
 		.cached_input_tokens = -1,
 		.cache_write_tokens = -1,
-		.cost_usd = -1,
+		.cost_pusd = -1,
 		.total_ns = -1,
 		.load_ns = -1,
 		.prompt_ns = -1,
@@ -175,7 +175,7 @@ static void tell_usage(struct answer *a)
 
 	if (u->input_tokens < 0 && u->output_tokens < 0 &&
 	    u->reasoning_tokens < 0 && u->cached_input_tokens < 0 &&
-	    u->cache_write_tokens < 0 && u->cost_usd < 0 && u->total_ns < 0 &&
+	    u->cache_write_tokens < 0 && u->cost_pusd < 0 && u->total_ns < 0 &&
 	    u->load_ns < 0 && u->prompt_ns < 0 && u->output_ns < 0)
 		return;
 	emit(a, &(struct event){ .kind = EVENT_USAGE, .usage = *u });

@@ -6,6 +6,7 @@
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
 #include "store/base/utf8.h"
+#include "worker/prices.h"
 
 void attempts_init(struct attempts *a)
 {
@@ -97,9 +98,52 @@ void attempts_take(struct attempts *a, const struct dialect_usage *u,
 	add(&sum->reasoning_tokens, sane(u->reasoning_tokens));
 	add(&sum->cached_input_tokens, sane(u->cached_input_tokens));
 	add(&sum->cache_write_tokens, sane(u->cache_write_tokens));
-	if (u->cost_usd >= 0)
-		sum->cost_usd =
-		    (sum->cost_usd < 0 ? 0 : sum->cost_usd) + u->cost_usd;
+}
+
+/* Add to a cost what is known of another one. */
+static void pay(struct attempts *a, int64_t pusd)
+{
+	int64_t before = a->sum.cost_pusd < 0 ? 0 : a->sum.cost_pusd;
+
+	if (!__builtin_add_overflow(before, pusd, &before))
+		a->sum.cost_pusd = before;
+}
+
+void attempts_pay(struct attempts *a, const struct dialect_usage *told,
+    const struct attempts_bill *bill)
+{
+	struct dialect_usage u = *told;
+	int64_t pusd;
+
+	if (u.cost_pusd >= 0) {
+		a->paid_told = true;
+		pay(a, u.cost_pusd);
+		return;
+	}
+	u.input_tokens = sane(u.input_tokens);
+	u.output_tokens = sane(u.output_tokens);
+	if (u.input_tokens < 0)
+		u.input_tokens = bill->estimated_input;
+	if (u.output_tokens < 0)
+		u.output_tokens = bill->estimated_output;
+	if (u.input_tokens <= 0 && u.output_tokens <= 0)
+		return; /* nobody worked */
+	pusd = bill->price == NULL ? -1 : prices_cost(bill->price, &u);
+	if (pusd < 0) {
+		a->unpaid = true;
+		return;
+	}
+	a->paid_priced = true;
+	pay(a, pusd);
+}
+
+const char *attempts_cost_source(const struct attempts *a)
+{
+	if (!a->paid_told && !a->paid_priced)
+		return "none";
+	if (a->unpaid || (a->paid_told && a->paid_priced))
+		return "mixed";
+	return a->paid_told ? "provider" : "prices";
 }
 
 uint32_t attempts_last(const struct attempts *a)

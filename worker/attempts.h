@@ -5,7 +5,7 @@
  * Used by: run, worker, metadata.     Thread: the owner's; pure.
  * Promises: usage is summed over all attempts, also those that came to
  * nothing; where a provider did not count, the estimate is in the sum, and
- * attempts_source() says so. No text is longer than ATTEMPTS_MAX_TEXT.
+ * attempts_source() says so; so it is with costs and prices. No text is longer than ATTEMPTS_MAX_TEXT.
  */
 #ifndef WORKER_ATTEMPTS_H
 #define WORKER_ATTEMPTS_H
@@ -35,11 +35,21 @@ struct attempts_item {
 	int64_t duration_ms; /* -1: not known */
 };
 
+struct price;
+
 struct attempts {
 	struct attempts_item *item; /* texts are its own */
 	uint32_t n;
 	struct dialect_usage sum;
 	bool counted, estimated; /* something in the sum was */
+	/* Of its cost: told by a provider, by prices; an attempt has none. */
+	bool paid_told, paid_priced, unpaid;
+};
+
+/* What an attempt is billed by when its provider does not say. */
+struct attempts_bill {
+	const struct price *price; /* NULL: not known */
+	int64_t estimated_input, estimated_output;
 };
 
 /* Nothing yet; allocates nothing. */
@@ -56,6 +66,19 @@ MUST_CHECK enum err attempts_add(
 /* Add what an attempt took; where ${u} has no count the estimate is taken. */
 void attempts_take(struct attempts *a, const struct dialect_usage *u,
     int64_t estimated_input, int64_t estimated_output);
+
+/*
+ * Add what it cost: what its provider has told, else what was counted, or
+ * estimated, times the price. What is not known is not 0: see below.
+ */
+void attempts_pay(struct attempts *a, const struct dialect_usage *u,
+    const struct attempts_bill *bill);
+
+/*
+ * "provider", "prices", "none", or "mixed": by both, or of an attempt it is not
+ * known.
+ */
+const char *attempts_cost_source(const struct attempts *a);
 
 /* The highest number among them; 0: nothing was ever sent. */
 uint32_t attempts_last(const struct attempts *a);

@@ -10,6 +10,7 @@
 #include "store/base/log.h"
 #include "store/base/utf8.h"
 #include "worker/decimal.h"
+#include "worker/prices.h"
 #include "worker/results.h"
 #include "worker/upstreams.h"
 #include "worker/worker_models.h"
@@ -23,6 +24,7 @@ struct shelf {
 
 struct catalog {
 	const struct upstreams *upstreams;
+	struct prices *prices;
 	struct shelf *shelf; /* as many as upstreams */
 	size_t n;
 	pthread_mutex_t lock;	       /* of present alone */
@@ -80,18 +82,21 @@ static bool plain(const char *s, size_t max)
 
 /* --- writing --- */
 
-static void write_prices(struct buf *b, const struct results_model *m)
+/* What ${target}, "upstream/model", costs, whoever says so. */
+static void write_prices(
+    struct buf *b, const struct catalog *c, const char *target)
 {
 	char text[DECIMAL_TEXT];
+	struct price price;
 
-	if (m == NULL || !m->has_prices)
+	if (!prices_find(c->prices, target, &price))
 		return;
 	jsonout_key(b, "pricing");
 	jsonout_object(b);
 	for (int p = 0; p < N_PRICES; p++) {
-		if (m->price_pusd[p] < 0)
+		if (price.pusd[p] < 0)
 			continue;
-		decimal_text(m->price_pusd[p], 12, text);
+		decimal_text(price.pusd[p], 12, text);
 		jsonout_member(
 		    b, results_price_name((enum results_price)p), text);
 	}
@@ -112,17 +117,15 @@ static void write_facts(struct buf *b, const struct upstream_entry *e,
 	if (m != NULL && m->max_output_tokens > 0)
 		jsonout_member_int(
 		    b, "max_output_tokens", m->max_output_tokens);
-	write_prices(b, m);
 }
 
-static void write_target(struct buf *b, const struct upstreams_target *t)
+/* "upstream/model"; "": not fit to be shown. */
+static void target_text(
+    const struct upstreams_target *t, char *dst, size_t room)
 {
-	char name[UPSTREAMS_MAX_NAME + CATALOG_MAX_ID_BYTES + 2];
-
-	if (!plain(t->model, CATALOG_MAX_ID_BYTES))
-		return;
-	snprintf(name, sizeof(name), "%s/%s", t->upstream->name, t->model);
-	jsonout_string(b, name, strlen(name));
+	dst[0] = '\0';
+	if (plain(t->model, CATALOG_MAX_ID_BYTES))
+		(void)snprintf(dst, room, "%s/%s", t->upstream->name, t->model);
 }
 
 /* An upstream's models, on their way to the list. */
@@ -149,23 +152,20 @@ static bool means(
 static void write_model(struct writing *w, const char *model)
 {
 	struct upstreams_target target = { w->e, model };
-	char id[UPSTREAMS_MAX_NAME + CATALOG_MAX_ID_BYTES + 2];
+	char full[UPSTREAMS_MAX_NAME + CATALOG_MAX_ID_BYTES + 2];
 	struct buf *b;
 
-	if (!plain(model, CATALOG_MAX_ID_BYTES) ||
-	    (w->bare && !means(w->c, model, w->e)))
+	target_text(&target, full, sizeof(full));
+	if (full[0] == '\0' || (w->bare && !means(w->c, model, w->e)))
 		return;
-	if (w->bare)
-		snprintf(id, sizeof(id), "%s", model);
-	else
-		snprintf(id, sizeof(id), "%s/%s", w->e->name, model);
-	b = worker_models_begin(w->list, id);
+	b = worker_models_begin(w->list, w->bare ? model : full);
 	if (b == NULL)
 		return;
 	write_facts(b, w->e, find(&w->shelf->listed, model));
+	write_prices(b, w->c, full);
 	jsonout_key(b, "targets");
 	jsonout_array(b);
-	write_target(b, &target);
+	jsonout_string(b, full, strlen(full));
 	jsonout_array_end(b);
 	worker_models_end(w->list);
 	w->n++;
@@ -206,6 +206,7 @@ static size_t write_upstream(
 
 static void write_names(const struct catalog *c, struct worker_models *list)
 {
+	char full[UPSTREAMS_MAX_NAME + CATALOG_MAX_ID_BYTES + 2];
 	const struct upstreams_route *route;
 	const char *name;
 	struct buf *b;
@@ -220,8 +221,11 @@ static void write_names(const struct catalog *c, struct worker_models *list)
 		jsonout_member(b, "owned_by", "spool");
 		jsonout_key(b, "targets");
 		jsonout_array(b);
-		for (size_t k = 0; k < route->n; k++)
-			write_target(b, &route->at[k]);
+		for (size_t k = 0; k < route->n; k++) {
+			target_text(&route->at[k], full, sizeof(full));
+			if (full[0] != '\0')
+				jsonout_string(b, full, strlen(full));
+		}
 		jsonout_array_end(b);
 		worker_models_end(list);
 	}
@@ -377,7 +381,8 @@ struct worker_models *catalog_hold(struct catalog *c)
 	return m;
 }
 
-enum err catalog_new(const struct upstreams *u, struct catalog **ret)
+enum err catalog_new(
+    const struct upstreams *u, struct prices *prices, struct catalog **ret)
 {
 	struct catalog *c = calloc(1, sizeof(*c));
 	enum err rc = ERR_NOMEM;
@@ -386,6 +391,7 @@ enum err catalog_new(const struct upstreams *u, struct catalog **ret)
 		return ERR_NOMEM;
 	ASSERT(pthread_mutex_init(&c->lock, NULL) == 0);
 	c->upstreams = u;
+	c->prices = prices;
 	while (upstreams_at(u, c->n) != NULL)
 		c->n++;
 	c->shelf = calloc(c->n + 1, sizeof(*c->shelf));

@@ -16,6 +16,7 @@
 #include "store/base/err.h"
 
 struct catalog;
+struct prices;
 struct results_models;
 struct upstreams;
 struct worker_models;
@@ -26,11 +27,11 @@ struct worker_models;
 #define CATALOG_MAX_ID_BYTES 256
 
 /*
- * With what is configured in it. Lends: ${u} until catalog_free(). Fails:
+ * With what is configured in it. Lends: both until catalog_free(). Fails:
  * ERR_NOMEM.
  */
 MUST_CHECK enum err catalog_new(
-    const struct upstreams *u, struct catalog **ret);
+    const struct upstreams *u, struct prices *prices, struct catalog **ret);
 /* NULL is nothing. */
 void catalog_free(struct catalog *c);
 

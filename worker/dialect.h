@@ -81,7 +81,7 @@ struct text {
 struct dialect_usage {
 	int64_t input_tokens, output_tokens, reasoning_tokens;
 	int64_t cached_input_tokens, cache_write_tokens;
-	double cost_usd; /* < 0: not said */
+	int64_t cost_pusd; /* 1e-12 dollars; -1: not said */
 	/* ollama's durations in ns; -1: not said */
 	int64_t total_ns, load_ns, prompt_ns, output_ns;
 };

@@ -14,6 +14,7 @@
 #include "worker/error_class.h"
 #include "worker/fetch.h"
 #include "worker/fetch_pool.h"
+#include "worker/prices.h"
 #include "worker/results.h"
 #include "worker/upstreams.h"
 
@@ -42,16 +43,15 @@ struct page {
 };
 
 struct lister {
-	const struct upstreams *upstreams;
-	struct catalog *catalog;
-	int64_t ttl_ms;
+	struct lister_options o;
 	struct thread thread;
 	struct fetch_pool *pool;
 	int fd;
 	struct page *page;
 	size_t n, n_under_way;
-	bool begun;   /* a round is under way */
-	bool changed; /* it has asked somebody */
+	bool begun;	   /* a round is under way */
+	bool changed;	   /* it has asked somebody */
+	int64_t priced_ms; /* when prices want to be asked for; 0: never */
 	atomic_bool stopping, now;
 	/* Rounds that somebody waits for, and that were done. */
 	_Atomic uint64_t wanted, done;
@@ -119,7 +119,7 @@ static const struct fetch_events fetch_events = {
 
 static const char *name(const struct page *p)
 {
-	return upstreams_at(p->lister->upstreams, p->i)->name;
+	return upstreams_at(p->lister->o.upstreams, p->i)->name;
 }
 
 static void end(struct page *p)
@@ -134,7 +134,7 @@ static void end(struct page *p)
 
 static void fail(struct page *p, const char *why)
 {
-	int64_t again_ms = p->lister->ttl_ms;
+	int64_t again_ms = p->lister->o.ttl_ms;
 
 	if (p->failed != why)
 		log_info("models", "list not read", "upstream=%s code=%s",
@@ -143,7 +143,7 @@ static void fail(struct page *p, const char *why)
 	if (again_ms > LISTER_AGAIN_MS)
 		again_ms = LISTER_AGAIN_MS;
 	p->due_ms = clock_mono_ms() + again_ms;
-	catalog_miss(p->lister->catalog, p->i, why);
+	catalog_miss(p->lister->o.catalog, p->i, why);
 	end(p);
 }
 
@@ -153,8 +153,10 @@ static void succeed(struct page *p)
 		log_info("models", "list read", "upstream=%s models=%zu",
 		    name(p), p->models.n);
 	p->failed = NULL;
-	p->due_ms = clock_mono_ms() + p->lister->ttl_ms;
-	catalog_put(p->lister->catalog, p->i, &p->models);
+	p->due_ms = clock_mono_ms() + p->lister->o.ttl_ms;
+	if (prices_put(p->lister->o.prices, p->i, &p->models))
+		p->lister->priced_ms = clock_mono_ms() + LISTER_PRICED_MS;
+	catalog_put(p->lister->o.catalog, p->i, &p->models);
 	end(p);
 }
 
@@ -162,7 +164,7 @@ static void succeed(struct page *p)
 static void ask(struct page *p)
 {
 	const struct upstream_entry *e =
-	    upstreams_at(p->lister->upstreams, p->i);
+	    upstreams_at(p->lister->o.upstreams, p->i);
 	struct dialect_target target = { .base_url = e->base_url,
 		.key = e->key };
 	struct dialect_request request;
@@ -216,7 +218,7 @@ static enum err add(struct results_models *all, struct results_models *more)
 static const char *failure(struct page *p)
 {
 	const struct upstream_entry *e =
-	    upstreams_at(p->lister->upstreams, p->i);
+	    upstreams_at(p->lister->o.upstreams, p->i);
 	struct error_class_input in = { .status = p->status,
 		.in_request = true };
 	struct results_models more = { 0 };
@@ -283,7 +285,7 @@ static void begin_round(struct lister *l)
 static void end_round(struct lister *l)
 {
 	int64_t due_ms = INT64_MAX;
-	enum err rc = l->changed ? catalog_publish(l->catalog) : OK;
+	enum err rc = l->changed ? catalog_publish(l->o.catalog) : OK;
 
 	l->changed = false;
 	if (rc != OK)
@@ -299,7 +301,9 @@ static void end_round(struct lister *l)
 /* How long to sleep: until the first deadline, or a question. */
 static int nap(const struct lister *l)
 {
-	int64_t until = INT64_MAX, left;
+	int64_t until =
+	    l->priced_ms > 0 && !l->begun ? l->priced_ms : INT64_MAX;
+	int64_t left;
 
 	for (size_t i = 0; i < l->n; i++)
 		if (l->page[i].fetch != NULL && l->page[i].until_ms < until)
@@ -323,6 +327,10 @@ static void turn(struct lister *l)
 		    (p->over || p->until_ms <= clock_mono_ms()))
 			settle(p);
 	}
+	if (!l->begun && l->priced_ms > 0 && l->priced_ms <= clock_mono_ms()) {
+		l->priced_ms = clock_mono_ms() + LISTER_PRICED_MS;
+		(void)lister_want(l, false);
+	}
 	if (!l->begun && atomic_load(&l->wanted) > atomic_load(&l->done))
 		begin_round(l);
 	if (l->begun && l->n_under_way == 0)
@@ -340,8 +348,7 @@ static void *run(void *arg)
 
 /* --- from outside --- */
 
-enum err lister_start(const struct upstreams *u, struct catalog *c,
-    int64_t ttl_ms, struct lister **ret)
+enum err lister_start(const struct lister_options *options, struct lister **ret)
 {
 	struct lister *l = calloc(1, sizeof(*l));
 	enum err rc = ERR_NOMEM;
@@ -349,11 +356,9 @@ enum err lister_start(const struct upstreams *u, struct catalog *c,
 	if (l == NULL)
 		goto out;
 	l->fd = -1;
-	l->upstreams = u;
-	l->catalog = c;
-	l->ttl_ms = ttl_ms;
+	l->o = *options;
 	atomic_init(&l->wanted, 1);
-	while (upstreams_at(u, l->n) != NULL)
+	while (upstreams_at(l->o.upstreams, l->n) != NULL)
 		l->n++;
 	l->page = calloc(l->n + 1, sizeof(*l->page));
 	if (l->page == NULL)

@@ -1,10 +1,10 @@
 #include "worker/metadata.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "store/base/jsonout.h"
 #include "worker/attempts.h"
+#include "worker/decimal.h"
 
 void metadata_init(struct metadata *m)
 {
@@ -31,19 +31,17 @@ static void count(struct buf *b, const char *key, int64_t v)
 }
 
 /* US dollars with up to 12 digits behind the point, none of them idle. */
-static void money(struct buf *b, const char *key, double v)
+static void money(struct buf *b, const char *key, int64_t pusd)
 {
-	char digits[64];
-	size_t len;
+	char digits[DECIMAL_TEXT + 2];
 
-	if (!(v >= 0) || v > 1e9)
+	if (pusd < 0)
 		return;
-	snprintf(digits, sizeof(digits), "%.12f", v);
-	len = strlen(digits);
-	while (digits[len - 1] == '0' && digits[len - 2] != '.')
-		len--;
+	decimal_text(pusd, 12, digits);
+	if (strchr(digits, '.') == NULL)
+		strncat(digits, ".0", 3);
 	jsonout_key(b, key);
-	jsonout_raw(b, digits, len);
+	jsonout_raw(b, digits, strlen(digits));
 }
 
 /* Append usage; the total of it is *${ret_total}. */
@@ -72,6 +70,13 @@ static void usage(struct buf *b, const struct metadata *m, int64_t *ret_total)
 	jsonout_object_end(b);
 	jsonout_member(b, "usage_source",
 	    m->usage_source != NULL ? m->usage_source : source);
+}
+
+static const char *cost_source(const struct metadata *m)
+{
+	if (m->attempts != NULL)
+		return attempts_cost_source(m->attempts);
+	return m->usage.cost_pusd < 0 ? "none" : "provider";
 }
 
 static void error(struct buf *b, const struct metadata_error *e)
@@ -110,7 +115,8 @@ void metadata_write(struct buf *b, const struct metadata *m)
 	jsonout_member(b, "finish_reason", m->finish_reason);
 	text(b, "native_finish_reason", m->native_finish_reason);
 	usage(b, m, &total);
-	money(b, "cost_usd", m->usage.cost_usd);
+	jsonout_member(b, "cost_source", cost_source(m));
+	money(b, "cost_usd", m->usage.cost_pusd);
 	jsonout_member_int(b, "tokens_used", total);
 	if (m->error.code != NULL)
 		error(b, &m->error);

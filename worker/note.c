@@ -11,8 +11,8 @@
 
 /*
  * {"attempts":[[number,target,code,message,http_status,started_ms,duration_ms]
- * …],"sums":[input,output,reasoning,cached,cache_write],"cost_usd":x,
- * "counted":0|1,"estimated":0|1,"began_ms":n}
+ * …],"sums":[input,output,reasoning,cached,cache_write],"cost_pusd":n,
+ * "paid_told":0|1,"paid_priced":0|1,"unpaid":0|1,"counted":0|1,"estimated":0|1,"began_ms":n}
  */
 
 #define N_SUMS 5
@@ -39,7 +39,6 @@ static void put_item(struct buf *b, const struct attempts_item *item)
 void note_write(struct buf *b, const struct note *n)
 {
 	const struct attempts *a = n->attempts;
-	char cost[40];
 
 	jsonout_object(b);
 	jsonout_key(b, "attempts");
@@ -55,9 +54,10 @@ void note_write(struct buf *b, const struct note *n)
 	jsonout_int(b, a->sum.cached_input_tokens);
 	jsonout_int(b, a->sum.cache_write_tokens);
 	jsonout_array_end(b);
-	jsonout_key(b, "cost_usd");
-	snprintf(cost, sizeof(cost), "%.17g", a->sum.cost_usd);
-	jsonout_raw(b, cost, strlen(cost));
+	jsonout_member_int(b, "cost_pusd", a->sum.cost_pusd);
+	jsonout_member_int(b, "paid_told", a->paid_told);
+	jsonout_member_int(b, "paid_priced", a->paid_priced);
+	jsonout_member_int(b, "unpaid", a->unpaid);
 	jsonout_member_int(b, "counted", a->counted);
 	jsonout_member_int(b, "estimated", a->estimated);
 	jsonout_member_int(b, "began_ms", n->began_ms);
@@ -178,18 +178,6 @@ static bool named(struct jsonscan_slice name, const char *word)
 	return name.len == strlen(word) && memcmp(name.p, word, name.len) == 0;
 }
 
-static enum err read_cost(struct jsonscan_slice v, double *ret)
-{
-	char digits[40];
-
-	if (v.len >= sizeof(digits))
-		return ERR_INPUT;
-	memcpy(digits, v.p, v.len);
-	digits[v.len] = '\0';
-	*ret = strtod(digits, NULL);
-	return OK;
-}
-
 static enum err read_member(
     struct jsonscan_slice name, struct jsonscan_slice v, struct note *ret)
 {
@@ -199,14 +187,20 @@ static enum err read_member(
 		return read_items(v, a);
 	if (named(name, "sums"))
 		return read_sums(v, &a->sum);
-	if (named(name, "cost_usd"))
-		return read_cost(v, &a->sum.cost_usd);
+	if (named(name, "cost_pusd"))
+		return jsonscan_int(v, &a->sum.cost_pusd);
 	if (named(name, "began_ms"))
 		return jsonscan_int(v, &ret->began_ms);
 	if (named(name, "counted"))
 		a->counted = jsonscan_is(v, "1");
 	if (named(name, "estimated"))
 		a->estimated = jsonscan_is(v, "1");
+	if (named(name, "paid_told"))
+		a->paid_told = jsonscan_is(v, "1");
+	if (named(name, "paid_priced"))
+		a->paid_priced = jsonscan_is(v, "1");
+	if (named(name, "unpaid"))
+		a->unpaid = jsonscan_is(v, "1");
 	return OK;
 }
 

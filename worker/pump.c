@@ -256,6 +256,7 @@ enum err pump_start(const struct pump_options *options, struct pump **ret)
 	p->options = *options;
 	p->stop_ms = INT64_MAX;
 	p->env.upstreams = options->upstreams;
+	p->env.prices = options->prices;
 	p->env.limits = options->limits;
 	p->env.batch = &p->batch;
 	p->env.random = options->seed;

@@ -17,6 +17,7 @@
 #include "store/base/id.h"
 #include "worker/run.h"
 
+struct prices;
 struct pump;
 struct slots;
 struct store;
@@ -28,6 +29,7 @@ struct pump_options {
 	struct store *store;
 	struct slots *slots;
 	const struct upstreams *upstreams;
+	struct prices *prices;
 	struct run_limits limits;
 	uint64_t max_answer_bytes;
 	size_t max_backlog_bytes;

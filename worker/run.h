@@ -21,6 +21,7 @@
 #include "worker/retry.h"
 
 struct past;
+struct prices;
 struct run;
 struct upstreams;
 
@@ -53,6 +54,7 @@ struct run_counts {
 /* What a thread lends its runs; outlives them. */
 struct run_env {
 	const struct upstreams *upstreams;
+	struct prices *prices; /* NULL: none is known */
 	struct run_limits limits;
 	struct batch *batch; /* the present turn's */
 	struct buf scratch;

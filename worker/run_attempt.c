@@ -6,6 +6,7 @@
 #include "store/base/log.h"
 #include "worker/circuit.h"
 #include "worker/note.h"
+#include "worker/prices.h"
 #include "worker/run_internal.h"
 
 /* --- rows of our own --- */
@@ -177,9 +178,22 @@ void run_attempt_told(struct run *r, const struct event *e)
 
 /* --- after a failure --- */
 
+void run_attempt_pay(struct run *r, const char *target,
+    const struct dialect_usage *u, struct attempts_bill *bill)
+{
+	struct price price;
+
+	if (r->env->prices != NULL &&
+	    prices_find(r->env->prices, target, &price))
+		bill->price = &price;
+	attempts_pay(&r->attempts, u, bill);
+	bill->price = NULL;
+}
+
 void run_attempt_settle(struct run *r)
 {
 	const struct run_outcome *o = &r->outcome;
+	struct attempts_bill bill = { 0 };
 	int64_t output;
 	char *target;
 	enum err rc;
@@ -201,11 +215,14 @@ void run_attempt_settle(struct run *r)
 	if (o->status != EXECUTION_COMPLETED &&
 	    r->usage.output_tokens < output - r->usage.output_tokens)
 		r->usage.output_tokens = -1;
-	attempts_take(
-	    &r->attempts, &r->usage, refused ? 0 : r->estimated_input, output);
+	bill.estimated_input = refused ? 0 : r->estimated_input;
+	bill.estimated_output = output;
+	attempts_take(&r->attempts, &r->usage, bill.estimated_input, output);
 	if (r->connected)
 		r->connect_took_ms = r->connected_ms - r->begun_ms;
 	target = upstreams_target_name(&r->target);
+	if (target != NULL)
+		run_attempt_pay(r, target, &r->usage, &bill);
 	rc = target == NULL
 		 ? ERR_NOMEM
 		 : attempts_add(&r->attempts,

@@ -121,6 +121,10 @@ bool run_attempt_build(struct run *r, struct dialect_request *ret);
  */
 bool run_attempt_again(struct run *r);
 
+/* Put what an attempt at ${target} cost on record; finds the bill's price. */
+void run_attempt_pay(struct run *r, const char *target,
+    const struct dialect_usage *u, struct attempts_bill *bill);
+
 /* Put the attempt and what it took on record, once. */
 void run_attempt_settle(struct run *r);
 

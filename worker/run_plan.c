@@ -27,14 +27,17 @@ static enum err recall_cut(
 	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
 		-1 };
 	const struct execution *e = r->execution;
+	struct attempts_bill bill = { 0 };
 
 	r->cut = past->cut;
 	r->broke_off = interrupted_code;
-	attempts_take(&r->attempts, &none,
-	    estimate_request(e->request, e->request_len),
-	    estimate_tokens(&past->kept));
+	bill.estimated_input = estimate_request(e->request, e->request_len);
+	bill.estimated_output = estimate_tokens(&past->kept);
+	attempts_take(
+	    &r->attempts, &none, bill.estimated_input, bill.estimated_output);
 	if (e->target == NULL)
 		return OK;
+	run_attempt_pay(r, e->target, &none, &bill);
 	return attempts_add(&r->attempts,
 	    &(struct attempts_item){ .number = e->attempts,
 		.target = e->target,

@@ -128,7 +128,8 @@ static enum err add(struct upstreams *u, const struct worker_upstream *in,
 		return ERR_NOMEM;
 	circuit_init(e->circuit, limits);
 	if (!copy(&e->name, in->name) || !copy(&e->base_url, in->base_url) ||
-	    !copy(&e->key, in->key) || !copy(&e->model, in->model))
+	    !copy(&e->key, in->key) || !copy(&e->model, in->model) ||
+	    !copy(&e->prices, in->prices))
 		return ERR_NOMEM;
 	len = strlen(e->base_url);
 	while (e->base_url[len - 1] == '/')
@@ -197,6 +198,7 @@ void upstreams_free(struct upstreams *u)
 		free(e->name);
 		free(e->base_url);
 		free(e->model);
+		free(e->prices);
 		if (e->circuit != NULL)
 			circuit_fini(e->circuit);
 		free(e->circuit);

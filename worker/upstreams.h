@@ -28,6 +28,7 @@ struct upstream_entry {
 	bool is_openai;
 	bool any_model; /* its models have slashes in their names */
 	enum prefill prefill;
+	char *prices; /* whose prices are its own; NULL: those it lists */
 	struct circuit *circuit;
 };
 
@@ -72,6 +73,10 @@ void upstreams_free(struct upstreams *u);
  */
 MUST_CHECK enum err upstreams_resolve(const struct upstreams *u,
     const char *model, struct upstreams_route *ret, struct why *why);
+
+/* The one of that name, lent, or NULL. */
+const struct upstream_entry *upstreams_find(
+    const struct upstreams *u, const char *name, size_t len);
 
 /* The ${i}-th upstream, in the order of the configuration; NULL past the end. */
 const struct upstream_entry *upstreams_at(const struct upstreams *u, size_t i);

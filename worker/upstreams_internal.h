@@ -24,10 +24,6 @@ struct upstreams {
 	char *default_model; /* NULL: the default upstream's own */
 };
 
-/* Lent, or NULL. */
-const struct upstream_entry *upstreams_find(
-    const struct upstreams *u, const char *name, size_t len);
-
 /* The configured models, once all upstreams are there. As upstreams_new(). */
 MUST_CHECK enum err upstreams_read_models(
     struct upstreams *u, const struct worker_options *options, struct why *why);

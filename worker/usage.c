@@ -1,6 +1,10 @@
 #include "worker/usage.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "worker/answer.h"
+#include "worker/decimal.h"
 #include "worker/json_in.h"
 
 int64_t usage_count(const json_t *object, const char *key)
@@ -18,6 +22,19 @@ double usage_amount(const json_t *object, const char *key)
 	double d = json_is_number(v) ? json_number_value(v) : -1;
 
 	return d >= 0 ? d : -1;
+}
+
+int64_t usage_pusd(const json_t *object, const char *key)
+{
+	double usd = usage_amount(object, key);
+	char text[40];
+	int64_t pusd;
+
+	/* 15 digits give back what was written. */
+	snprintf(text, sizeof(text), "%.15g", usd);
+	if (!decimal_parse(text, strlen(text), 12, DECIMAL_HALF_EVEN, &pusd))
+		return -1;
+	return pusd < 0 ? -1 : pusd;
 }
 
 int64_t usage_sum(int64_t a, int64_t b)
@@ -39,6 +56,6 @@ void usage_openai(const json_t *object, struct dialect_usage *usage)
 	u.reasoning_tokens = usage_count(out, "reasoning_tokens");
 	u.cached_input_tokens = usage_count(in, "cached_tokens");
 	u.cache_write_tokens = usage_count(in, "cache_write_tokens");
-	u.cost_usd = usage_amount(object, "cost");
+	u.cost_pusd = usage_pusd(object, "cost");
 	*usage = u;
 }

@@ -16,6 +16,9 @@ int64_t usage_count(const json_t *object, const char *key);
 /* Member ${key}: an amount of money, or -1 when it is missing or none. */
 double usage_amount(const json_t *object, const char *key);
 
+/* The same in 1e-12 dollars, exact as far as 15 digits are. */
+int64_t usage_pusd(const json_t *object, const char *key);
+
 /* Two counts together, none of them negative; the largest there is at most. */
 int64_t usage_sum(int64_t a, int64_t b);
 

@@ -18,6 +18,7 @@
 #include "worker/metadata.h"
 #include "worker/note.h"
 #include "worker/past.h"
+#include "worker/prices.h"
 #include "worker/pump.h"
 #include "worker/slots.h"
 #include "worker/upstreams.h"
@@ -28,6 +29,7 @@
 struct worker {
 	struct store *store;
 	struct upstreams *upstreams;
+	struct prices *prices;
 	struct catalog *catalog;
 	struct lister *lister; /* NULL: lists are never asked for */
 	struct slots slots;
@@ -92,6 +94,7 @@ static enum err read_options(const struct worker_options *o, struct worker *w,
 		.store = o->store,
 		.slots = &w->slots,
 		.upstreams = w->upstreams,
+		.prices = w->prices,
 		.limits = {
 			.connect_ms = or_default(o->connect_ms, 10000),
 			.first_token_ms = or_default(o->first_token_ms, 120000),
@@ -155,13 +158,20 @@ enum err worker_start(
 	rc = upstreams_new(options, &w->upstreams, why);
 	if (rc != OK)
 		goto out;
+	rc = prices_new(w->upstreams, options->price_file, &w->prices, why);
+	if (rc != OK)
+		goto out;
 	rc = read_options(options, w, &pump_options, why);
 	if (rc != OK)
 		goto out;
-	rc = catalog_new(w->upstreams, &w->catalog);
+	rc = catalog_new(w->upstreams, w->prices, &w->catalog);
 	if (rc == OK && options->models_ttl_ms > 0)
-		rc = lister_start(w->upstreams, w->catalog,
-		    options->models_ttl_ms, &w->lister);
+		rc = lister_start(
+		    &(struct lister_options){ .upstreams = w->upstreams,
+			.catalog = w->catalog,
+			.prices = w->prices,
+			.ttl_ms = options->models_ttl_ms },
+		    &w->lister);
 	if (rc == OK)
 		rc = start_pumps(w, &pump_options, n);
 	if (rc != OK) {
@@ -265,14 +275,20 @@ static enum err settle_cut(struct worker *w, const struct execution *e,
 {
 	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
 		-1 };
+	struct attempts_bill bill = { 0 };
+	struct price price;
 
 	if (e->attempts == 0 || attempts_last(attempts) >= e->attempts)
 		return OK;
-	attempts_take(attempts, &none,
-	    estimate_request(e->request, e->request_len),
-	    past_estimate(w->store, e, &w->settling));
+	bill.estimated_input = estimate_request(e->request, e->request_len);
+	bill.estimated_output = past_estimate(w->store, e, &w->settling);
+	attempts_take(
+	    attempts, &none, bill.estimated_input, bill.estimated_output);
 	if (e->target == NULL)
 		return OK;
+	if (prices_find(w->prices, e->target, &price))
+		bill.price = &price;
+	attempts_pay(attempts, &none, &bill);
 	return attempts_add(
 	    attempts, &(struct attempts_item){ .number = e->attempts,
 			  .target = e->target,
@@ -400,6 +416,7 @@ void worker_stop(struct worker *w, int64_t drain_ms)
 	worker_settled(w);
 	lister_stop(w->lister);
 	catalog_free(w->catalog);
+	prices_free(w->prices);
 	upstreams_free(w->upstreams);
 	slots_fini(&w->slots);
 	free(w);

@@ -44,6 +44,12 @@ struct worker_upstream {
 	 * members for it). NULL: "no".
 	 */
 	const char *prefill;
+	/*
+	 * Whose prices its models have: "none", or what stands before "/model" in
+	 * the price file or in another upstream's list ("openrouter/openai").
+	 * NULL: those it lists itself.
+	 */
+	const char *prices;
 };
 
 /* A name and the targets it means, the first to be asked first. Copied. */
@@ -93,6 +99,7 @@ struct worker_options {
 	 * at somebody's question; 0: they are never asked.
 	 */
 	int64_t models_ttl_ms;
+	const char *price_file; /* worker/prices_file.h; NULL: none */
 };
 
 /*

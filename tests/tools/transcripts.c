@@ -103,9 +103,9 @@ static void put_usage(struct collected *c, const struct dialect_usage *u)
 	put_count(c, "reasoning_tokens", u->reasoning_tokens);
 	put_count(c, "cached_input_tokens", u->cached_input_tokens);
 	put_count(c, "cache_write_tokens", u->cache_write_tokens);
-	if (u->cost_usd >= 0) {
+	if (u->cost_pusd >= 0) {
 		jsonout_key(&c->lines, "cost_usd");
-		buf_printf(&c->lines, "%.17g", u->cost_usd);
+		buf_printf(&c->lines, "%.17g", (double)u->cost_pusd / 1e12);
 	}
 	if (u->total_ns < 0 && u->load_ns < 0 && u->prompt_ns < 0 &&
 	    u->output_ns < 0)

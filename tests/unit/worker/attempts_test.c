@@ -8,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "worker/prices.h"
+
 #define NOTHING                                        \
 	{                                              \
 		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
@@ -23,19 +25,60 @@ static void what_attempts_took_is_summed(void **state)
 	assert_string_equal(attempts_source(&a), "estimated");
 	first.input_tokens = 10;
 	first.output_tokens = 3;
-	first.cost_usd = 0.25;
+	first.cost_pusd = 250000000000;
 	second.input_tokens = 12;
 	second.output_tokens = 20;
 	second.reasoning_tokens = 5;
-	second.cost_usd = 0.5;
+	second.cost_pusd = 500000000001;
 	attempts_take(&a, &first, 999, 999);
 	attempts_take(&a, &second, 999, 999);
 	assert_int_equal(a.sum.input_tokens, 22);
 	assert_int_equal(a.sum.output_tokens, 23);
 	assert_int_equal(a.sum.reasoning_tokens, 5);
 	assert_int_equal(a.sum.cached_input_tokens, -1);
-	assert_true(a.sum.cost_usd == 0.75);
 	assert_string_equal(attempts_source(&a), "provider");
+	attempts_fini(&a);
+}
+
+static void costs_are_summed_and_say_whose_they_are(void **state)
+{
+	const struct price price = { { 2, 3, -2, -2, -2, -2, -2, -2 } };
+	const struct attempts_bill none = { 0 };
+	const struct attempts_bill priced = { &price, 10, 100 };
+	struct dialect_usage told = NOTHING, counted = NOTHING, mute = NOTHING;
+	struct attempts a;
+
+	(void)state;
+	told.cost_pusd = 250000000000;
+	counted.input_tokens = 7;
+	counted.output_tokens = 1;
+	attempts_init(&a);
+	assert_string_equal(attempts_cost_source(&a), "none");
+	/* an attempt that reached nobody costs nothing that is not known */
+	attempts_pay(&a, &mute, &none);
+	attempts_pay(&a, &told, &priced);
+	assert_string_equal(attempts_cost_source(&a), "provider");
+	assert_true(a.sum.cost_pusd == 250000000000);
+	attempts_pay(&a, &counted, &priced);
+	assert_string_equal(attempts_cost_source(&a), "mixed");
+	assert_true(a.sum.cost_pusd == 250000000017);
+	attempts_fini(&a);
+
+	attempts_pay(&a, &counted, &priced);
+	assert_string_equal(attempts_cost_source(&a), "prices");
+	/* what is not counted is estimated */
+	attempts_pay(&a, &mute, &priced);
+	assert_true(a.sum.cost_pusd == 17 + 320);
+	assert_string_equal(attempts_cost_source(&a), "prices");
+	/* one whose cost nobody knows is not free */
+	attempts_pay(&a, &counted, &none);
+	assert_true(a.sum.cost_pusd == 337);
+	assert_string_equal(attempts_cost_source(&a), "mixed");
+	attempts_fini(&a);
+
+	attempts_pay(&a, &counted, &none);
+	assert_string_equal(attempts_cost_source(&a), "none");
+	assert_true(a.sum.cost_pusd == -1);
 	attempts_fini(&a);
 }
 
@@ -127,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_attempts_took_is_summed),
+		cmocka_unit_test(costs_are_summed_and_say_whose_they_are),
 		cmocka_unit_test(
 		    one_estimate_makes_it_mixed_and_nothing_does_not),
 		cmocka_unit_test(the_record_is_told_in_order),

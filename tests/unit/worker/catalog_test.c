@@ -10,12 +10,14 @@
 #include <cmocka.h>
 
 #include "worker/dialect.h"
+#include "worker/prices.h"
 #include "worker/results.h"
 #include "worker/upstreams.h"
 #include "worker/worker.h"
 
 struct shop {
 	struct upstreams *u;
+	struct prices *p;
 	struct catalog *c;
 };
 
@@ -43,7 +45,8 @@ static int set_up(void **state)
 			      .n_models = 1 },
 		&s->u, NULL),
 	    OK);
-	assert_int_equal(catalog_new(s->u, &s->c), OK);
+	assert_int_equal(prices_new(s->u, NULL, &s->p, NULL), OK);
+	assert_int_equal(catalog_new(s->u, s->p, &s->c), OK);
 	*state = s;
 	return 0;
 }
@@ -53,6 +56,7 @@ static int tear_down(void **state)
 	struct shop *s = *state;
 
 	catalog_free(s->c);
+	prices_free(s->p);
 	upstreams_free(s->u);
 	free(s);
 	return 0;
@@ -68,6 +72,7 @@ static void lists(struct shop *s, size_t i, const char *data)
 	assert_int_equal(
 	    results_models(dialect_find("openai"), body, strlen(body), &r), OK);
 	free(body);
+	(void)prices_put(s->p, i, &r);
 	catalog_put(s->c, i, &r);
 	assert_int_equal(catalog_publish(s->c), OK);
 }

@@ -60,7 +60,7 @@ static void what_the_provider_counted_is_told_as_it_is(void **state)
 	m.usage.output_tokens = 20;
 	m.usage.reasoning_tokens = 5;
 	m.usage.cached_input_tokens = 0;
-	m.usage.cost_usd = 0.00125;
+	m.usage.cost_pusd = 1250000000;
 	m.native_finish_reason = "end_turn";
 	m.upstream_id = "chatcmpl-1";
 	m.provider = "Azure";
@@ -71,7 +71,7 @@ static void what_the_provider_counted_is_told_as_it_is(void **state)
 	    "\"usage\":{\"input_tokens\":10,\"output_tokens\":20,"
 	    "\"total_tokens\":30,\"reasoning_tokens\":5,"
 	    "\"cached_input_tokens\":0},\"usage_source\":\"provider\","
-	    "\"cost_usd\":0.00125,\"tokens_used\":30,"
+	    "\"cost_source\":\"provider\",\"cost_usd\":0.00125,\"tokens_used\":30,"
 	    "\"timings\":{\"queued_ms\":2,\"connect_ms\":3,"
 	    "\"first_token_ms\":40,\"total_ms\":500}}");
 	assert_string_equal(end_of(&m),
@@ -147,11 +147,11 @@ static void money_is_written_without_idle_digits(void **state)
 	struct metadata m = completed();
 
 	(void)state;
-	m.usage.cost_usd = 0;
+	m.usage.cost_pusd = 0;
 	assert_non_null(strstr(final_of(&m), "\"cost_usd\":0.0,"));
-	m.usage.cost_usd = 0.0000015;
+	m.usage.cost_pusd = 1500000;
 	assert_non_null(strstr(final_of(&m), "\"cost_usd\":0.0000015,"));
-	m.usage.cost_usd = -1;
+	m.usage.cost_pusd = -1;
 	assert_null(strstr(final_of(&m), "cost_usd"));
 }
 

@@ -37,8 +37,14 @@ static void what_was_written_is_read(void **state)
 	add(&a, 1, "it said \"no\"\n\xc3\xa4\x1f");
 	add(&a, 0, NULL);
 	attempts_take(&a,
-	    &(struct dialect_usage){ 10, 4, 1, -1, -1, 0.1, -1, -1, -1, -1 }, 0,
+	    &(struct dialect_usage){ 10, 4, 1, -1, -1, 7, -1, -1, -1, -1 }, 0,
 	    0);
+	attempts_pay(&a,
+	    &(struct dialect_usage){ 10, 4, 1, -1, -1, 7, -1, -1, -1, -1 },
+	    &(struct attempts_bill){ 0 });
+	attempts_pay(&a,
+	    &(struct dialect_usage){ 1, 1, -1, -1, -1, -1, -1, -1, -1, -1 },
+	    &(struct attempts_bill){ 0 });
 	attempts_take(&a,
 	    &(struct dialect_usage){ -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
 	    3, 2);
@@ -58,6 +64,9 @@ static void what_was_written_is_read(void **state)
 	assert_null(got.item[1].message);
 	assert_memory_equal(&got.sum, &a.sum, sizeof(a.sum));
 	assert_string_equal(attempts_source(&got), "mixed");
+	assert_true(got.sum.cost_pusd == 7);
+	assert_true(got.paid_told && !got.paid_priced && got.unpaid);
+	assert_string_equal(attempts_cost_source(&got), "mixed");
 	attempts_fini(&a);
 	attempts_fini(&got);
 	buf_fini(&b);
@@ -68,7 +77,7 @@ static void what_cannot_be_read_is_as_if_it_were_not_there(void **state)
 	static const char *const odd[] = { "", "[]", "{", "{}", "null",
 		"{\"attempts\":[[1]]}", "{\"attempts\":[[1,\"t\",\"c\",\"m\",",
 		"{\"attempts\":[[1,\"t\",\"c\",\"m\",5,6,7]],\"sums\":[1]}",
-		"{\"began_ms\":5,\"attempts\":{}}", "{\"cost_usd\":1e}" };
+		"{\"began_ms\":5,\"attempts\":{}}", "{\"cost_pusd\":1e}" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
