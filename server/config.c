@@ -19,6 +19,7 @@ static void upstream_fini(struct config_upstream *u)
 	free(u->base_url);
 	free(u->model);
 	free(u->prefill);
+	free(u->prices);
 	memset(u, 0, sizeof(*u));
 }
 
@@ -84,6 +85,7 @@ static void fill_work(struct config *c, const struct option_set *o)
 	c->on_interrupt = option_text(o, "on-interrupt");
 	c->recover = option_text(o, "recover");
 	c->retry_attempts = small(o, "retry-attempts");
+	c->price_file = option_text(o, "prices");
 	c->models_ttl_ms = option_int(o, "models-ttl");
 	c->retry_base_ms = option_int(o, "retry-base");
 	c->retry_max_ms = option_int(o, "retry-max");

@@ -45,6 +45,7 @@ struct config_upstream {
 	char *key;	/* NULL: none; wiped when freed */
 	char *model;	/* NULL: the caller names one */
 	char *prefill;	/* "no", "yes", "trimmed", "vllm"; NULL: "no" */
+	char *prices;	/* "none", or whose; NULL: those it lists */
 	bool is_openai;
 	bool any_model, any_model_said;
 	char where[512]; /* where it was defined, in words */
@@ -97,7 +98,8 @@ struct config {
 	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
 	int64_t drain_ms;
 	unsigned retry_attempts, circuit_failures;
-	int64_t models_ttl_ms; /* 0: lists are not asked for */
+	const char *price_file; /* NULL: none */
+	int64_t models_ttl_ms;	/* 0: lists are not asked for */
 	int64_t retry_base_ms, retry_max_ms, circuit_cooldown_ms;
 	int64_t retain_age_ms, retain_bytes, retain_count; /* 0: no limit */
 	int64_t retain_every_ms, retain_tombstones_ms;

@@ -20,7 +20,7 @@ static const char retain_prefix[] = "retain ";
 static const char *const named[] = { "upstream", "model", "retain" };
 #define N_NAMED (sizeof(named) / sizeof(named[0]))
 static const char *const upstream_keys[] = { "dialect", "base_url", "key",
-	"key_file", "key_env", "model", "any_model", "prefill" };
+	"key_file", "key_env", "model", "any_model", "prefill", "prices" };
 #define N_UPSTREAM_KEYS (sizeof(upstream_keys) / sizeof(upstream_keys[0]))
 
 struct reading {
@@ -223,6 +223,7 @@ static enum err upstream_line(struct config_upstream *u, const char *key,
 	     : strcmp(key, "base_url") == 0 ? &u->base_url
 	     : strcmp(key, "model") == 0    ? &u->model
 	     : strcmp(key, "prefill") == 0  ? &u->prefill
+	     : strcmp(key, "prices") == 0   ? &u->prices
 					    : NULL;
 	if (!to) {
 		near = suggest_nearest(key, upstream_keys, N_UPSTREAM_KEYS);

@@ -211,6 +211,15 @@ static const struct option_spec upstreams[] = {
 		    "UPSTREAM/MODEL; else the default upstream's own",
 	    .env = "SPOOL_DEFAULT_MODEL",
 	    .key = "worker.default_model" },
+	{ .name = "prices",
+	    .kind = OPTION_STRING,
+	    .arg = "FILE",
+	    .group = GROUP_UPSTREAM,
+	    .help = "what models cost, where upstreams do not tell it: JSON, "
+		    "{\"usd_per_million_tokens\": {\"UPSTREAM/MODEL\": "
+		    "{\"prompt\": 1.25, \"completion\": 10}}}",
+	    .env = "SPOOL_PRICES",
+	    .key = "worker.prices" },
 	{ .name = "models-ttl",
 	    .kind = OPTION_DURATION,
 	    .arg = "TIME",

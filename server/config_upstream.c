@@ -200,6 +200,13 @@ enum err config_upstream_check(struct config_upstream *u, struct why *why)
 	err = check_url(u, why);
 	if (!err)
 		err = check_prefill(u, why);
+	if (!err && u->prices && (!*u->prices || strpbrk(u->prices, " \t,"))) {
+		err_why(why,
+		    "prices of upstream %s must be none, or what stands before "
+		    "/model where its prices are: openrouter/openai",
+		    u->name);
+		err = ERR_INPUT;
+	}
 	if (err)
 		return err;
 	for (const char *p = u->key; p && *p; p++)

@@ -21,7 +21,7 @@
 	    { "cost_pusd", "integer?",                                   \
 		    "the same, in millionths of a millionth" },          \
 	{                                                                \
-		"priced", "integer 0..", "whose upstream told a cost"    \
+		"priced", "integer 0..", "whose cost is known"           \
 	}
 
 MEMBERS(usage) = {

@@ -80,6 +80,8 @@ static void put_upstreams(const struct cmd *c, const struct config *config)
 			put("any_model", "yes", NULL);
 		if (u->prefill)
 			put("prefill", u->prefill, NULL);
+		if (u->prices)
+			put("prices", u->prices, NULL);
 		putchar('\n');
 	}
 }

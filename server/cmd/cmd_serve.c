@@ -100,6 +100,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 		.total_ms = c->total_ms,
 		.max_answer_bytes = c->max_answer_bytes,
 		.models_ttl_ms = c->models_ttl_ms,
+		.price_file = c->price_file,
 	};
 
 	for (size_t i = 0; i < c->n_upstreams; i++)
@@ -112,6 +113,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 			.is_openai = c->upstreams[i].is_openai,
 			.any_model = c->upstreams[i].any_model,
 			.prefill = c->upstreams[i].prefill,
+			.prices = c->upstreams[i].prices,
 		};
 	for (size_t i = 0; i < c->n_models; i++)
 		models[i] = (struct worker_model){
