@@ -4,7 +4,8 @@
  * The operator configures upstreams, so loopback and private networks are
  * fine. Nobody runs a model on a link-local address: that is where clouds keep
  * their metadata and its keys. It is asked of the resolved address, because a
- * name can mean anything.
+ * name can mean anything. This is not enough for a URL that anybody but the
+ * operator gives: none is fetched here.
  *
  * Used by: fetch.     Thread: any; pure.
  */
@@ -16,8 +17,8 @@
 
 /*
  * False for 169.254.0.0/16, multicast and broadcast, fe80::/10, ff00::/8, the
- * cloud's fd00:ec2::254, the same IPv4 addresses inside IPv6 (mapped, NAT64),
- * and whatever is not IP.
+ * single addresses that clouds use for it beside these, the same IPv4 addresses
+ * inside IPv6 (mapped, compatible, NAT64, 6to4), and whatever is not IP.
  */
 bool address_allowed(const struct sockaddr *sa);
 

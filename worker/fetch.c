@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "store/base/clock.h"
 #include "store/base/digest.h"
 #include "worker/address.h"
 #include "worker/fetch_internal.h"
 #include "worker/fetch_pool.h"
+#include "worker/lookups.h"
 
 /*
  * curl's read buffer, which each stream has all the time: its smallest. An
@@ -28,7 +30,9 @@ struct fetch {
 	struct buf body;	    /* what is sent */
 	size_t body_len;
 	uint64_t taken, max_body_bytes;
+	uint64_t name; /* of its host, see lookups.h */
 	bool is_get, added, has_head, refused, too_large, over;
+	bool resolving, unheard; /* its host's name; nobody answers for it */
 };
 
 /* --- what curl calls --- */
@@ -40,12 +44,26 @@ static curl_socket_t on_open_socket(
 	int fd;
 
 	(void)purpose;
+	f->resolving = false;
 	if (!address_allowed(&a->addr)) {
 		f->refused = true;
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+/* A name, or an address that is called one, is about to be looked up. */
+static int on_resolve(void *resolver, void *reserved, void *arg)
+{
+	struct fetch *f = arg;
+
+	(void)resolver;
+	(void)reserved;
+	f->unheard =
+	    !lookups_may(fetch_pool_lookups(f->pool), f->name, clock_mono_ms());
+	f->resolving = !f->unheard;
+	return f->unheard ? 1 : 0;
 }
 
 /* Just before the request is sent, on a new connection or a kept one. */
@@ -165,6 +183,10 @@ static CURLcode set_options(struct fetch *f, const char *url)
 	SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(NOSIGNAL, 1L);
 	SET(QUICK_EXIT, 1L); /* or a removal waits for getaddrinfo() */
+	SET(RESOLVER_START_FUNCTION, on_resolve);
+	SET(RESOLVER_START_DATA, f);
+	SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(DISALLOW_USERNAME_IN_URL, 1L);
 	SET(FOLLOWLOCATION, 0L);
 	SET(PROXY, "");
 	SET(NETRC, (long)CURL_NETRC_IGNORED);
@@ -230,6 +252,7 @@ enum err fetch_start(struct fetch_pool *pool, struct dialect_request *request,
 	f->body = request->body;
 	buf_init(&request->body, request->body.max);
 	f->body_len = f->body.len;
+	f->name = lookups_name(request->url.data);
 	if (set_options(f, request->url.data) != CURLE_OK)
 		goto out;
 	rc = ERR_INPUT;
@@ -257,6 +280,9 @@ void fetch_free(struct fetch *f)
 {
 	if (f == NULL)
 		return;
+	if (f->resolving && !f->over)
+		lookups_give_up(
+		    fetch_pool_lookups(f->pool), f->name, clock_mono_ms());
 	if (f->added)
 		curl_multi_remove_handle(fetch_pool_multi(f->pool), f->easy);
 	curl_easy_cleanup(f->easy);
@@ -302,6 +328,11 @@ static void say(const struct fetch *f, CURLcode result, char *dst, size_t size)
 		snprintf(dst, size,
 		    "its address is link-local or multicast, which is not "
 		    "allowed");
+	else if (f->unheard)
+		snprintf(dst, size,
+		    "its name was looked up %d times in %d s without an "
+		    "answer; is the resolver well?",
+		    LOOKUPS_OF_A_NAME, LOOKUPS_MS / 1000);
 	else if (result == CURLE_COULDNT_CONNECT && number != 0)
 		snprintf(dst, size, "%s: %s", curl_easy_strerror(result),
 		    strerrordesc_np((int)number));

@@ -10,9 +10,13 @@
 
 struct fetch;
 struct fetch_pool;
+struct lookups;
 
 /* The pool's multi handle, lent. */
 CURLM *fetch_pool_multi(struct fetch_pool *p);
+
+/* What it knows of names that nobody answers for, lent. */
+struct lookups *fetch_pool_lookups(struct fetch_pool *p);
 
 /* curl is done with ${f}: call its on_over. */
 void fetch_over(struct fetch *f, CURLcode result);

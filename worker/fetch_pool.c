@@ -8,6 +8,7 @@
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "worker/fetch_internal.h"
+#include "worker/lookups.h"
 
 #define MAX_EVENTS 256
 
@@ -19,6 +20,7 @@ struct fetch_pool {
 	int epoll_fd, wake_fd;
 	int64_t timer_ms; /* when curl wants to be called; -1: never */
 	enum phase phase;
+	struct lookups lookups;
 	int n, next; /* events found, and which comes next */
 	struct epoll_event event[MAX_EVENTS];
 };
@@ -106,6 +108,11 @@ void fetch_pool_free(struct fetch_pool *p)
 	if (p->epoll_fd >= 0)
 		close(p->epoll_fd);
 	free(p);
+}
+
+struct lookups *fetch_pool_lookups(struct fetch_pool *p)
+{
+	return &p->lookups;
 }
 
 CURLM *fetch_pool_multi(struct fetch_pool *p)
