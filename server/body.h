@@ -85,6 +85,35 @@ MUST_CHECK enum err body_chat(const struct json_t *root, bool fails,
 enum body_usage body_chat_usage(const char *request, size_t len);
 
 /*
+ * body_create() and body_create_blind() for a protocol that cannot withdraw
+ * what it has told: on_interrupt may be fail or continue.
+ */
+MUST_CHECK enum err body_create_told(const struct json_t *root, bool fails,
+    struct body_create *ret, struct problem *p);
+
+/* --- what useChat sends (AI SDK) --- */
+
+#define BODY_UI_NAME_BYTES 256
+
+struct body_ui {
+	struct body_create create;
+	char chat[BODY_UI_NAME_BYTES]; /* its id; "" not said */
+	/* The message that the answer goes on with; "": it is a new one. */
+	char message[BODY_UI_NAME_BYTES];
+	bool cancel_on_leave;
+};
+
+/*
+ * Read UI messages, and the members of a creation beside them, into an empty
+ * ${ret}; ${fails} as body_create_blind(). Fails: as body_create().
+ */
+MUST_CHECK enum err body_ui(const struct json_t *root, bool fails,
+    struct body_ui *ret, struct problem *p);
+
+/* What a stored request of body_ui()'s said of chat and message. */
+void body_ui_reply(const char *request, size_t len, struct body_ui *ret);
+
+/*
  * The request as it is stored. ${prompt} (JSON of body_prompt(), or NULL) is
  * rendered with the inputs and lends what the client left open.
  * Gives: *${ret} and *${ret_model} ("" the default), for free().

@@ -213,7 +213,6 @@ static enum err refuse_some(const json_t *root, struct problem *p)
 	static const char *const n_names[] = { "n", NULL };
 	const json_t *modes = json_object_get(root, "modalities");
 	const json_t *logprobs = json_object_get(root, "logprobs");
-	const json_t *interrupt = json_object_get(root, "on_interrupt");
 	int64_t n = 1;
 
 	for (size_t i = 0; i < COUNT(refused); i++) {
@@ -239,10 +238,6 @@ static enum err refuse_some(const json_t *root, struct problem *p)
 		is(json_array_get(modes, 0), "text")))
 		return body_refuse(p, "modalities",
 		    "modalities must be [\"text\"]: answers are text");
-	if (is(interrupt, "restart") || is(interrupt, "auto"))
-		return body_refuse(p, "on_interrupt",
-		    "on_interrupt must be fail or continue: this protocol "
-		    "cannot withdraw what it has said");
 	return OK;
 }
 
@@ -315,14 +310,10 @@ enum err body_chat(const struct json_t *root, bool fails, struct body_chat *ret,
 	if (e != OK)
 		goto out;
 	drop_twins(to);
-	e = body_create(to, &chat.create, p);
+	e = body_create_told(to, fails, &chat.create, p);
 	if (e != OK)
 		goto out;
-	e = body_create_blind(&chat.create, fails);
-	if (e == OK)
-		e = pass_on(root, &chat.create, p);
-	else
-		(void)body_nomem(p);
+	e = pass_on(root, &chat.create, p);
 	if (e == OK && chat.usage != BODY_USAGE_FINISH &&
 	    json_object_set_new(chat.create.members, "reply",
 		json_pack("{s:s}", "usage",

@@ -255,6 +255,29 @@ enum err body_create_blind(struct body_create *c, bool fails)
 		   : ERR_NOMEM;
 }
 
+enum err body_create_told(const struct json_t *root, bool fails,
+    struct body_create *ret, struct problem *p)
+{
+	static const char *const names[] = { "on_interrupt", NULL };
+	const char *word = "";
+	enum err e;
+
+	if (body_text(root, names, &word, p) != OK)
+		return ERR_INPUT;
+	if (strcmp(word, "restart") == 0 || strcmp(word, "auto") == 0)
+		return body_refuse(p, "on_interrupt",
+		    "on_interrupt must be fail or continue: this protocol "
+		    "cannot withdraw what it has said");
+	e = body_create(root, ret, p);
+	if (e != OK)
+		return e;
+	e = body_create_blind(ret, fails);
+	if (e == OK)
+		return OK;
+	body_create_fini(ret);
+	return body_nomem(p);
+}
+
 /* --- a prompt to be stored --- */
 
 static enum err prompt_members(const json_t *root, struct words *w,

@@ -71,6 +71,16 @@ void cancel_start(struct call *call, const struct id *id,
 	reader_read(&c->reader, READER_NOW, 0);
 }
 
+void cancel_left(struct service *s, const struct id *id)
+{
+	struct worker *w = service_worker(s);
+
+	if (!w)
+		return;
+	(void)!worker_cancel(w, id);
+	service_worker_done(s);
+}
+
 void cancel_write(
     struct buf *b, const struct id *id, enum execution_status status)
 {

@@ -19,6 +19,12 @@ void cancel_start(struct call *call, const struct id *id,
     void (*on_done)(
 	struct call *call, const struct id *id, enum execution_status status));
 
+/*
+ * Whoever waited for ${id} has gone: end it, unless it has ended. Nobody is
+ * told.
+ */
+void cancel_left(struct service *s, const struct id *id);
+
 /* {"execution_id", "status", "cancelled"} */
 void cancel_write(
     struct buf *b, const struct id *id, enum execution_status status);

@@ -124,7 +124,9 @@ static void on_page(
 		call_fail_err(call, e, why);
 		return;
 	}
-	if (first && s->o.over_is_204 && page->n == 0 && page_final(page)) {
+	if (first && s->o.over_is_204 &&
+	    (s->o.telling ? execution_ended(page->status)
+			  : page->n == 0 && page_final(page))) {
 		call_reply_empty(call, 204);
 		return;
 	}

@@ -29,7 +29,10 @@ struct events_options {
 	/* How long the stream may last; then it ends without a result. */
 	int64_t wait_ms;
 	const char *hello; /* the first bytes; NULL: none */
-	/* A log that has ended before ${from} is answered 204. */
+	/*
+	 * A log that has ended before ${from} is answered 204; with a telling,
+	 * one that has ended.
+	 */
 	bool over_is_204;
 	/*
 	 * How it is told instead of by the front's event_…: from the first row

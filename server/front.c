@@ -8,6 +8,7 @@ static const struct front *const all[] = {
 	&front_ops,
 	&front_sse,
 	&front_openai,
+	&front_ui,
 	NULL,
 };
 

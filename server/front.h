@@ -44,6 +44,7 @@ extern const struct front front_callable;
 extern const struct front front_ops;
 extern const struct front front_sse;
 extern const struct front front_openai;
+extern const struct front front_ui;
 
 /* All of them, NULL-terminated. */
 const struct front *const *front_all(void);

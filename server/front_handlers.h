@@ -34,6 +34,10 @@ void front_sse_ticket(struct call *call);
 void front_openai_chat_create(struct call *call);
 void front_openai_chat_show(struct call *call);
 
+/* front_ui.c */
+void front_ui_chat(struct call *call);
+void front_ui_stream(struct call *call);
+
 /* front_rest_poll.c, front_rest_export.c */
 void front_rest_poll(struct call *call);
 void front_rest_export(struct call *call);

@@ -4,25 +4,22 @@
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "server/body.h"
+#include "server/cancel.h"
 #include "server/events.h"
 #include "server/front_ending.h"
 #include "server/front_handlers.h"
 #include "server/front_openai.h"
 #include "server/front_openai_chunk.h"
 #include "server/front_openai_whole.h"
-#include "server/read_pool.h"
+#include "server/front_record.h"
 #include "server/reader.h"
 #include "server/service_internal.h"
 #include "server/submit.h"
 #include "server/write_page.h"
 #include "store/base/digest.h"
-#include "store/query.h"
 #include "store/request.h"
-#include "worker/worker.h"
 
 #define PREFIX "chatcmpl-"
 #define PING_MS 15000
@@ -44,19 +41,12 @@ struct chat {
 	struct id id;
 };
 
-/* The client has its answer, or has gone: what has ended is not cancelled. */
 static void chat_drop(void *memo)
 {
 	struct chat *chat = memo;
-	struct worker *w;
 
-	if (!chat->cancel_on_leave || !chat->begun)
-		return;
-	w = service_worker(chat->service);
-	if (!w)
-		return;
-	(void)!worker_cancel(w, &chat->id);
-	service_worker_done(chat->service);
+	if (chat->cancel_on_leave && chat->begun)
+		cancel_left(chat->service, &chat->id);
 }
 
 /* --- whole --- */
@@ -267,45 +257,14 @@ void front_openai_chat_create(struct call *call)
 
 /* --- GET --- */
 
-struct record_job {
-	struct read_job job;
-	struct id id;
-	char owner[KEY_NAME_BYTES];
-	bool anybody;
-	struct execution found;
-};
-
-static void record_run(struct read_job *job, struct query *q)
+static void on_record(struct call *call, const struct execution *e)
 {
-	struct record_job *j = (struct record_job *)job;
-	const char *owner = j->anybody ? NULL : j->owner;
-
-	job->result = query_execution(q, &j->id, owner, &j->found);
-	read_pool_gone(job, q, &j->id, owner);
-}
-
-static void record_done(struct read_job *job, struct call *call)
-{
-	struct record_job *j = (struct record_job *)job;
 	struct chat *chat = call->memo;
 
-	if (job->result != OK) {
-		call_fail_err(call, job->result, &job->why);
-		return;
-	}
-	(void)snprintf(chat->model, sizeof(chat->model), "%s", j->found.model);
-	chat->usage = j->found.request ? body_chat_usage(j->found.request,
-					     j->found.request_len)
-				       : BODY_USAGE_FINISH;
-	answer(call, &j->id);
-}
-
-static void record_drop(struct read_job *job)
-{
-	struct record_job *j = (struct record_job *)job;
-
-	execution_fini(&j->found);
-	free(j);
+	(void)snprintf(chat->model, sizeof(chat->model), "%s", e->model);
+	chat->usage = e->request ? body_chat_usage(e->request, e->request_len)
+				 : BODY_USAGE_FINISH;
+	answer(call, &e->id);
 }
 
 /*
@@ -329,31 +288,18 @@ static bool read_after(struct call *call, uint64_t *ret_from)
 void front_openai_chat_show(struct call *call)
 {
 	static const char *const wait_names[] = { "wait_ms", NULL };
-	const char *owner = call_filter(call);
-	struct record_job *j;
 	struct chat *chat;
 	struct id id;
 
 	if (front_openai_call_id(call, PREFIX, &id) != OK)
 		return;
 	chat = call_memo(call, sizeof(*chat), chat_drop);
-	j = calloc(1, sizeof(*j));
-	if (!chat || !j) {
-		free(j);
+	if (!chat) {
 		call_fail_err(call, ERR_NOMEM, NULL);
 		return;
 	}
-	if (call_bool(call, "stream", &chat->stream) != OK ||
-	    !read_after(call, &chat->from) ||
-	    call_number(call, wait_names, 0, WAIT_MS, &chat->wait_ms) != OK) {
-		free(j);
-		return;
-	}
-	j->job.run = record_run;
-	j->job.done = record_done;
-	j->job.drop = record_drop;
-	j->id = id;
-	j->anybody = !owner;
-	(void)snprintf(j->owner, sizeof(j->owner), "%s", owner ? owner : "");
-	(void)read_pool_ask(call, &j->job);
+	if (call_bool(call, "stream", &chat->stream) == OK &&
+	    read_after(call, &chat->from) &&
+	    call_number(call, wait_names, 0, WAIT_MS, &chat->wait_ms) == OK)
+		front_record_ask(call, &id, on_record);
 }

@@ -33,6 +33,11 @@
 		HTTP_##method, pattern, &front_openai, scope, cost, handle, \
 		    what, query                                             \
 	}
+#define UI(method, pattern, scope, cost, handle, query, what)                 \
+	{                                                                     \
+		HTTP_##method, pattern, &front_ui, scope, cost, handle, what, \
+		    query                                                     \
+	}
 #define OPS(pattern, scope, handle, what)                                      \
 	{                                                                      \
 		HTTP_GET, pattern, &front_ops, scope, ROUTE_FREE, handle, what \
@@ -103,6 +108,13 @@ static const struct route table[] = {
 	{ HTTP_GET, "/v1/models/{model}", &front_rest, READ, ROUTE_READ,
 	    front_rest_model_show, "one of them; its name may have slashes",
 	    "refresh", .deep = true },
+
+	UI(POST, "/api/chat", RUN, ROUTE_CREATE, front_ui_chat, NULL,
+	    "what useChat asks (AI SDK), answered as a UI message stream"),
+	UI(GET, "/api/chat/{id}/stream", READ, ROUTE_READ, front_ui_stream,
+	    "startIndex",
+	    "the stream that answers in a chat now, or an execution's from a "
+	    "part on"),
 
 	ASKED(GET, "/v1/usage", READ, ROUTE_READ, front_rest_usage,
 	    "by owner since until limit after",
@@ -271,6 +283,8 @@ enum err route_find(enum http_method method, const char *path,
 
 const struct front *route_front_of(enum http_method method, const char *path)
 {
+	if (strncmp(path, "/api/chat", 9) == 0)
+		return &front_ui;
 	if (method == HTTP_POST && strncmp(path, "/v1/", 4) != 0)
 		return &front_callable;
 	if (strncmp(path, "/v1/chat/", 9) == 0)

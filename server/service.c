@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "server/auth.h"
+#include "server/body.h"
 #include "server/call.h"
+#include "server/chats.h"
 #include "server/limit.h"
 #include "server/read_pool.h"
 #include "server/route.h"
@@ -95,6 +97,9 @@ enum err service_new(const struct service_options *options,
 	e = ticket_table_new(&s->tickets);
 	if (e != OK)
 		goto out;
+	e = chats_new(&s->chats);
+	if (e != OK)
+		goto out;
 	e = read_pool_new(s, s->o.read_threads, &s->reads, why);
 	if (e != OK)
 		goto out;
@@ -109,6 +114,16 @@ out:
 static bool goes_on(const struct service *s, const struct execution *e)
 {
 	return e->status == EXECUTION_QUEUED || worker_recovers(s->o.worker, e);
+}
+
+/* Pages that are loaded again look for it. */
+static void know_chat(struct service *s, const struct execution *e)
+{
+	struct body_ui ui;
+
+	body_ui_reply(e->request, e->request_len, &ui);
+	if (ui.chat[0])
+		chats_put(s->chats, e->owner, ui.chat, &e->id);
 }
 
 enum err service_recover(struct service *s, size_t *ret_queued,
@@ -150,6 +165,7 @@ enum err service_recover(struct service *s, size_t *ret_queued,
 	for (size_t i = 0; i < n; i++) {
 		if (!goes_on(s, left[i]))
 			continue;
+		know_chat(s, left[i]);
 		e = worker_submit(s->o.worker, &left[i]);
 		if (e != OK) {
 			err_why(why, "cannot run a queued execution again: %s",
@@ -448,6 +464,7 @@ void service_free(struct service *s)
 	read_pool_free(s->reads);
 	limit_free(s->limit);
 	ticket_table_free(s->tickets);
+	chats_free(s->chats);
 	free(s->base_path);
 	pthread_cond_destroy(&s->quiet);
 	pthread_mutex_destroy(&s->lock);

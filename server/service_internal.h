@@ -12,6 +12,7 @@
 
 #include "server/service.h"
 
+struct chats;
 struct limit;
 struct read_pool;
 struct tickets;
@@ -21,6 +22,7 @@ struct service {
 	char *base_path;
 	struct limit *limit;
 	struct tickets *tickets;
+	struct chats *chats;
 	struct read_pool *reads;
 	int64_t started_ms; /* mono */
 	atomic_bool draining;

@@ -36,6 +36,25 @@ static void as_creation(const char *text, size_t len)
 	json_decref(root);
 }
 
+/* As OpenAI's and the AI SDK's clients would send it. */
+static void as_chat(const char *text, size_t len)
+{
+	struct body_chat chat = { 0 };
+	struct body_ui ui = { 0 };
+	json_t *root = NULL;
+	struct problem p = { 0 };
+
+	if (body_parse(text, len, &root, &p) != OK)
+		return;
+	if (body_chat(root, false, &chat, &p) != OK)
+		ASSERT(p.detail[0]);
+	if (body_ui(root, true, &ui, &p) != OK)
+		ASSERT(p.detail[0]);
+	body_create_fini(&chat.create);
+	body_create_fini(&ui.create);
+	json_decref(root);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -50,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n;
 
 	as_creation(text, size);
+	as_chat(text, size);
 	if (front_callable_args_data(text, size, &args, &p) == OK) {
 		(void)!front_callable_args_poll(args, &poll, &p);
 		json_decref(args);
