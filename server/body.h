@@ -110,6 +110,14 @@ struct body_ui {
 MUST_CHECK enum err body_ui(const struct json_t *root, bool fails,
     struct body_ui *ret, struct problem *p);
 
+/*
+ * {"text", "orgId"?, "conversationContext"?} and the members of a creation
+ * beside them: a question in a conversation. The context is a list of {"role",
+ * "content"}, a text, or any JSON. As body_create_told().
+ */
+MUST_CHECK enum err body_question(const struct json_t *root, bool fails,
+    struct body_create *ret, struct problem *p);
+
 /* What a stored request of body_ui()'s said of chat and message. */
 void body_ui_reply(const char *request, size_t len, struct body_ui *ret);
 

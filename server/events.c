@@ -183,7 +183,7 @@ void events_start(
 	s->reader.q.from = o->telling ? 0 : o->from;
 	s->reader.q.max_bytes = PAGE_BYTES;
 	if (o->telling)
-		s->reader.q.limit = TOLD_CHUNKS;
+		s->reader.q.limit = o->telling->kind->apart ? 1 : TOLD_CHUNKS;
 	s->reading = true;
 	/* Unless it may be held, the first look does not wait: headers leave. */
 	reader_read(

@@ -9,6 +9,7 @@ static const struct front *const all[] = {
 	&front_sse,
 	&front_openai,
 	&front_ui,
+	&front_stream,
 	NULL,
 };
 

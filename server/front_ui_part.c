@@ -1,22 +1,16 @@
 #include "server/front_ui_part.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/body.h"
+#include "server/front_call_list.h"
 #include "server/front_chunk_meta.h"
 #include "server/front_ending.h"
 #include "server/front_openai.h"
 #include "store/base/jsonout.h"
 
-#define MAX_CALLS 512
 #define ARGUMENTS_MAX_BYTES ((size_t)64 << 20)
-
-/* JSON texts, for free(). */
-struct ui_call {
-	char *id, *name;
-};
 
 struct ui_telling {
 	struct telling t;
@@ -25,19 +19,12 @@ struct ui_telling {
 	/* The open part: text-… or reasoning-…; NULL: none. */
 	const char *open;
 	uint64_t parts; /* so far: the names of text parts */
-	struct ui_call *calls;
-	size_t n_calls;
+	struct front_call_list calls;
 };
 
 static void fini(struct telling *t)
 {
-	struct ui_telling *s = (struct ui_telling *)t;
-
-	for (size_t i = 0; i < s->n_calls; i++) {
-		free(s->calls[i].id);
-		free(s->calls[i].name);
-	}
-	free(s->calls);
+	front_call_list_fini(&((struct ui_telling *)t)->calls);
 }
 
 /* An event of ${kind}${suffix}; its members come next. */
@@ -126,46 +113,10 @@ static void tell_reasoning(struct ui_telling *s, const struct chunk *c)
 	event_end(s);
 }
 
-/* --- calls: only their beginning says id and name --- */
+/* --- calls --- */
 
-static char *copy_of(const struct chunk *c, const char *key)
-{
-	struct jsonscan_slice v = front_chunk_meta(c, key);
-
-	return v.p ? strndup(v.p, v.len) : strdup("\"\"");
-}
-
-/* The call that ${c} begins; NULL without memory, or too many. */
-static struct ui_call *add_call(struct ui_telling *s, const struct chunk *c)
-{
-	struct ui_call *more;
-
-	if (s->n_calls >= MAX_CALLS)
-		return NULL;
-	more = reallocarray(s->calls, s->n_calls + 1, sizeof(*s->calls));
-	if (!more)
-		return NULL;
-	s->calls = more;
-	more += s->n_calls;
-	more->id = copy_of(c, "id");
-	more->name = copy_of(c, "name");
-	s->n_calls++;
-	return more->id && more->name ? more : NULL;
-}
-
-static struct ui_call *call_of(struct ui_telling *s, const struct chunk *c)
-{
-	int64_t index = -1;
-
-	if (front_chunk_meta_is(c, "phase", "start"))
-		return add_call(s, c);
-	if (jsonscan_int(front_chunk_meta(c, "index"), &index) != OK ||
-	    index < 0 || (size_t)index >= s->n_calls)
-		return NULL;
-	return &s->calls[index];
-}
-
-static void call_members(struct buf *b, const struct ui_call *call, bool named)
+static void call_members(
+    struct buf *b, const struct front_call *call, bool named)
 {
 	jsonout_key(b, "toolCallId");
 	jsonout_raw(b, call->id, strlen(call->id));
@@ -197,7 +148,7 @@ static void put_input(struct buf *b, struct jsonscan_slice arguments)
 }
 
 static void tell_whole_call(
-    struct ui_telling *s, const struct ui_call *call, const struct chunk *c)
+    struct ui_telling *s, const struct front_call *call, const struct chunk *c)
 {
 	struct jsonscan_slice args = front_chunk_meta(c, "arguments");
 	bool valid = jsonscan_is(front_chunk_meta(c, "valid_json"), "true");
@@ -218,12 +169,12 @@ static void tell_whole_call(
 
 static void tell_call(struct ui_telling *s, const struct chunk *c)
 {
-	const struct ui_call *call;
+	const struct front_call *call;
 	struct buf *b;
 
 	start(s);
 	close_part(s);
-	call = call_of(s, c);
+	call = front_call_list_of(&s->calls, c);
 	if (!call) {
 		/* Its bytes would not be the same: none is better. */
 		s->t.out->failed = ERR_NOMEM;

@@ -44,6 +44,14 @@ static const struct openapi_operation operations[] = {
 
 	{ HTTP_GET, "/v1/models", NULL, "200 Models, 304", "If-None-Match" },
 	{ HTTP_GET, "/v1/models/{model}", NULL, "200 Model", NULL },
+	{ HTTP_POST, "/v1/chat/completions", "object",
+	    "200 object, 200 " EVENTS, "Idempotency-Key" },
+	{ HTTP_GET, "/v1/chat/completions/{id}", NULL,
+	    "200 object, 200 " EVENTS, "Last-Event-ID" },
+	{ HTTP_POST, "/stream", "object", "200 " EVENTS, "Idempotency-Key" },
+	{ HTTP_POST, "/api/chat", "object", "200 " EVENTS, "Idempotency-Key" },
+	{ HTTP_GET, "/api/chat/{id}/stream", NULL, "200 " EVENTS ", 204",
+	    NULL },
 
 	{ HTTP_GET, "/v1/usage", NULL, "200 Usage", NULL },
 
@@ -90,6 +98,10 @@ const struct openapi_operation *openapi_operation_find(
 static const struct openapi_parameter parameters[] = {
 	{ "id", "/executions/", "id", "the execution_id", false },
 	{ "id", "/keys/", "id", "the key's id", false },
+	{ "id", "/completions/", "string",
+	    "the completion's id, or the execution_id", false },
+	{ "id", "/chat/", "string",
+	    "the chat's id; with startIndex an execution_id", false },
 	{ "name", "/prompts/", "string", "the prompt's name", false },
 	{ "model", "/models/", "string",
 	    "its name; slashes in it may be encoded", false },
@@ -122,6 +134,10 @@ static const struct openapi_parameter parameters[] = {
 	{ "after", NULL, "string", "goes on there: what next said", false },
 	{ "before", NULL, "integer 1..", "goes on there: what next said",
 	    false },
+	{ "stream", NULL, "boolean", "as events", false },
+	{ "starting_after", NULL, "integer -1..",
+	    "the number of the last event that is known", false },
+	{ "startIndex", NULL, "integer 0..", "the first part wanted", false },
 	{ "fromIndex", NULL, "integer 0..", "the first index wanted", false },
 	{ "from_index", NULL, "integer 0..", "the same as fromIndex", false },
 	{ "wait_ms", "/events", "integer 0..",

@@ -109,6 +109,9 @@ static const struct route table[] = {
 	    front_rest_model_show, "one of them; its name may have slashes",
 	    "refresh", .deep = true },
 
+	{ HTTP_POST, "/stream", &front_stream, RUN, ROUTE_CREATE,
+	    front_stream_start,
+	    "an answer to a text, as events that say their type", NULL, false },
 	UI(POST, "/api/chat", RUN, ROUTE_CREATE, front_ui_chat, NULL,
 	    "what useChat asks (AI SDK), answered as a UI message stream"),
 	UI(GET, "/api/chat/{id}/stream", READ, ROUTE_READ, front_ui_stream,

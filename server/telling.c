@@ -1,6 +1,7 @@
 #include "server/telling.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void *telling_new(const struct telling_kind *kind, size_t bytes)
 {
@@ -26,8 +27,50 @@ void telling_event(struct telling *t)
 	buf_puts(t->out, "data: ");
 }
 
+/* One code point of well-formed UTF-8, not ASCII; returns its bytes. */
+static size_t code_point(const unsigned char *s, unsigned *ret)
+{
+	size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+
+	*ret = s[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++)
+		*ret = *ret << 6 | (s[i] & 0x3fu);
+	return n;
+}
+
+/* What is not ASCII is within strings: there it may be escaped. */
+static void escape(struct telling *t)
+{
+	size_t len = t->out->len - t->mark, i = 0;
+	unsigned char *event = malloc(len + 1);
+	unsigned c;
+
+	if (!event) {
+		t->out->failed = ERR_NOMEM;
+		return;
+	}
+	memcpy(event, t->out->data + t->mark, len);
+	t->out->len = t->mark;
+	while (i < len) {
+		if (event[i] < 0x80) {
+			buf_putc(t->out, (char)event[i++]);
+			continue;
+		}
+		i += code_point(event + i, &c);
+		if (c >= 0x10000)
+			buf_printf(t->out, "\\u%04x\\u%04x",
+			    0xd800 + ((c - 0x10000) >> 10),
+			    0xdc00 + ((c - 0x10000) & 0x3ff));
+		else
+			buf_printf(t->out, "\\u%04x", c);
+	}
+	free(event);
+}
+
 void telling_event_end(struct telling *t)
 {
+	if (t->kind->ascii && t->out->failed == OK)
+		escape(t);
 	buf_puts(t->out, "\n\n");
 	/* What is known is made all the same: the next event builds on it. */
 	if (t->n++ < t->from && t->out->failed == OK)

@@ -41,6 +41,10 @@ struct telling_kind {
 	void (*fini)(struct telling *t);
 	/* Each event is preceded by a line with its number: id: N */
 	bool ids;
+	/* Events are ASCII (JSON has escapes for the rest). */
+	bool ascii;
+	/* A row at a time: its clients want events in writes of their own. */
+	bool apart;
 };
 
 /* Zeroed by telling_new(). */
