@@ -223,6 +223,15 @@ void http_upgrade(struct http_exchange *x, const char *protocol,
     size_t (*on_bytes)(struct http_exchange *x, const char *data, size_t len),
     void (*on_ready)(struct http_exchange *x));
 void http_upgrade_close(struct http_exchange *x);
+/* May it be upgraded? A GET of HTTP/1.1 without a body (RFC 9110 section 7.8). */
+bool http_upgradable(const struct http_exchange *x);
+
+/*
+ * Told once when http_server_drain() is called while the exchange is open: what
+ * lasts, such as an upgraded one, must end by itself.
+ */
+void http_on_drain(
+    struct http_exchange *x, void (*on_drain)(struct http_exchange *x));
 
 /* --- time and other threads --- */
 

@@ -430,5 +430,7 @@ void http_conn_drain(struct http_conn *c)
 			http_conn_free(c);
 		else
 			http_conn_move(c, HTTP_CONN_FLUSH);
+	} else if (c->x.number != 0 && c->x.on_drain != NULL) {
+		c->x.on_drain(&c->x);
 	}
 }

@@ -70,6 +70,7 @@ struct http_exchange {
 	void *data;
 	void (*on_gone)(struct http_exchange *x);
 	void (*on_wake)(struct http_exchange *x);
+	void (*on_drain)(struct http_exchange *x);
 	void (*on_ready)(struct http_exchange *x);
 	size_t (*on_bytes)(struct http_exchange *x, const char *data, size_t n);
 };
@@ -235,7 +236,7 @@ void http_conn_free(struct http_conn *c);
 void http_conn_kick(struct http_conn *c);
 /* What the loop calls for a kicked one. */
 void http_conn_kicked(struct http_conn *c);
-/* Close it if nothing has been asked. */
+/* Close it if nothing has been asked; tell an open exchange. */
 void http_conn_drain(struct http_conn *c);
 void http_conn_move(struct http_conn *c, enum http_conn_state to);
 /* The exchange is answered; the next request, or the end, may come. */

@@ -351,6 +351,12 @@ void http_on_gone(
 	x->on_gone = on_gone;
 }
 
+void http_on_drain(
+    struct http_exchange *x, void (*on_drain)(struct http_exchange *x))
+{
+	x->on_drain = on_drain;
+}
+
 void http_on_wake(
     struct http_exchange *x, void (*on_wake)(struct http_exchange *x))
 {

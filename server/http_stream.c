@@ -132,6 +132,12 @@ void http_upgrade(struct http_exchange *x, const char *protocol,
 	want_ready(x->conn);
 }
 
+bool http_upgradable(const struct http_exchange *x)
+{
+	return x->parse.method == HTTP_GET && x->parse.minor > 0 &&
+	       !x->parse.chunked && x->parse.length == 0;
+}
+
 void http_upgrade_close(struct http_exchange *x)
 {
 	if (x->gone)
