@@ -18,12 +18,16 @@ static void call_free(struct call *call)
 {
 	if (call->hold)
 		http_timer_cancel(call->hold);
+	/* It may look at its parts a last time. */
 	if (call->state_drop)
 		call->state_drop(call->state);
+	while (!LIST_EMPTY(&call->parts))
+		call_part_end(LIST_FIRST(&call->parts));
 	free(call->state);
 	if (call->memo_drop)
 		call->memo_drop(call->memo);
 	free(call->memo);
+	free(call->note);
 	free(call);
 }
 
@@ -52,6 +56,21 @@ static void on_ready(struct http_exchange *x)
 		call->on_ready(call);
 }
 
+static size_t on_bytes(struct http_exchange *x, const char *data, size_t len)
+{
+	struct call *call = http_exchange_get(x);
+
+	return call ? call->on_bytes(call, data, len) : len;
+}
+
+static void on_drain(struct http_exchange *x)
+{
+	struct call *call = http_exchange_get(x);
+
+	if (call && call->on_drain)
+		call->on_drain(call);
+}
+
 struct call *call_new(struct service *s, struct http_exchange *x)
 {
 	struct call *call = calloc(1, sizeof(*call));
@@ -62,10 +81,58 @@ struct call *call_new(struct service *s, struct http_exchange *x)
 	call->x = x;
 	call->loop = http_exchange_loop(x);
 	call->number = http_exchange_number(x);
+	LIST_INIT(&call->parts);
 	http_exchange_set(x, call);
 	http_on_gone(x, on_gone);
 	http_on_wake(x, on_wake);
 	return call;
+}
+
+struct call *call_part_new(struct call *whole,
+    void (*on_fail)(struct call *part, const struct problem *p))
+{
+	struct call *part = calloc(1, sizeof(*part));
+
+	ASSERT(!whole->whole);
+	if (!part)
+		return NULL;
+	part->service = whole->service;
+	part->x = whole->x;
+	part->loop = whole->loop;
+	part->number = whole->number;
+	part->front = whole->front;
+	part->who = whole->who;
+	part->route = whole->route;
+	LIST_INIT(&part->parts);
+	part->whole = whole;
+	part->part = ++whole->last_part;
+	part->on_fail = on_fail;
+	LIST_INSERT_HEAD(&whole->parts, part, link);
+	return part;
+}
+
+void call_part_end(struct call *part)
+{
+	LIST_REMOVE(part, link);
+	call_free(part);
+}
+
+struct call *call_part_find(struct call *whole, uint64_t number)
+{
+	struct call *part;
+
+	LIST_FOREACH(part, &whole->parts, link)
+	if (part->part == number)
+		return part;
+	return NULL;
+}
+
+struct call *call_find(struct http_loop *loop, uint64_t number, uint64_t part)
+{
+	struct http_exchange *x = http_exchange_find(loop, number);
+	struct call *call = x ? http_exchange_get(x) : NULL;
+
+	return call && part ? call_part_find(call, part) : call;
 }
 
 void *call_state(struct call *call, size_t bytes, void (*drop)(void *state))
@@ -91,6 +158,7 @@ static struct http_exchange *part(struct call *call)
 {
 	struct http_exchange *x = call->x;
 
+	ASSERT(!call->whole);
 	http_exchange_set(x, NULL);
 	call_free(call);
 	return x;
@@ -159,6 +227,10 @@ void call_fail(struct call *call, const struct problem *p)
 	struct buf b;
 	int status;
 
+	if (call->whole) {
+		call->on_fail(call, p);
+		return;
+	}
 	if (call->started) {
 		fail_in_stream(call, p);
 		return;
@@ -223,6 +295,18 @@ void call_end(struct call *call)
 void call_cut(struct call *call)
 {
 	http_stream_cut(part(call));
+}
+
+void call_upgrade(struct call *call, const char *protocol)
+{
+	call->started = true;
+	http_on_drain(call->x, on_drain);
+	http_upgrade(call->x, protocol, on_bytes, on_ready);
+}
+
+void call_upgrade_end(struct call *call)
+{
+	http_upgrade_close(part(call));
 }
 
 const char *call_filter(const struct call *call)

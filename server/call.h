@@ -7,13 +7,19 @@
  * Promises: each call ends once, by one of call_reply…(), call_fail…(),
  * call_end(), call_cut(), or because the client went; ending frees the call
  * and its state, so it comes last in whatever does it.
+ *
+ * One exchange may carry many requests (a WebSocket): each is then a part, a
+ * call that reads, writes and waits as any other, but is never answered: it ends
+ * by call_part_end(), and when it fails its on_fail is told and ends it.
  */
 #ifndef SERVER_CALL_H
 #define SERVER_CALL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "server/auth.h"
 #include "server/http.h"
@@ -52,10 +58,45 @@ struct call {
 	/* A waiter fired, or the socket drained. */
 	void (*on_wake)(struct call *call);
 	void (*on_ready)(struct call *call);
+	/* Of an upgraded one; on_bytes returns how many it took. */
+	size_t (*on_bytes)(struct call *call, const char *data, size_t len);
+	/* The server is about to stop; NULL: nothing to do. */
+	void (*on_drain)(struct call *call);
+
+	/* --- parts --- */
+	LIST_HEAD(, call) parts; /* of a whole */
+	LIST_ENTRY(call) link;
+	uint64_t last_part;
+	struct call *whole; /* of a part; NULL otherwise */
+	uint64_t part;	    /* its number, never used twice on a whole */
+	atomic_bool woken;  /* its waiter fired; any thread sets it */
+	void *note;	    /* its maker's; freed with it */
+	/* Told why it failed; must end the part. */
+	void (*on_fail)(struct call *part, const struct problem *p);
+	/* In place of the header; lent for the part's life. */
+	const char *idempotency_key;
+	/* Nobody but this client wants what it creates. */
+	bool cancel_if_gone;
 };
 
 /* A call for ${x}, answered by ${front}; NULL without memory. */
 struct call *call_new(struct service *s, struct http_exchange *x);
+
+/*
+ * A part of ${whole}, with its principal; it ends with its whole. NULL without
+ * memory.
+ */
+struct call *call_part_new(struct call *whole,
+    void (*on_fail)(struct call *part, const struct problem *p));
+void call_part_end(struct call *part);
+/* The part of ${whole} with that number, or NULL. */
+struct call *call_part_find(struct call *whole, uint64_t part);
+
+/*
+ * The open call of exchange ${number}, or its part ${part} when that is not 0;
+ * NULL: it has gone, which is normal.
+ */
+struct call *call_find(struct http_loop *loop, uint64_t number, uint64_t part);
 
 /* Zeroed memory of the call's own; NULL without memory. Once per call. */
 void *call_state(struct call *call, size_t bytes, void (*drop)(void *state));
@@ -79,6 +120,13 @@ void call_refuse(struct call *call, enum problem_code code, const char *field,
 void call_stream(struct call *call, int status, const char *type);
 void call_end(struct call *call);
 void call_cut(struct call *call);
+
+/*
+ * Leave HTTP with 101; on_bytes, on_ready and on_drain are set before. What is
+ * written with http_stream_write() until call_upgrade_end() still goes out.
+ */
+void call_upgrade(struct call *call, const char *protocol);
+void call_upgrade_end(struct call *call);
 
 /* --- what requests say --- */
 

@@ -27,8 +27,7 @@ struct read_pool {
 static void on_answer(struct http_loop *loop, struct http_mail *m)
 {
 	struct read_job *job = (struct read_job *)m;
-	struct http_exchange *x = http_exchange_find(loop, job->number);
-	struct call *call = x ? http_exchange_get(x) : NULL;
+	struct call *call = call_find(loop, job->number, job->part);
 
 	if (call) {
 		call->gone = job->gone;
@@ -126,6 +125,7 @@ enum err read_pool_ask(struct call *call, struct read_job *job)
 	job->service = call->service;
 	job->loop = call->loop;
 	job->number = call->number;
+	job->part = call->part;
 	job->result = ERR_STOPPED;
 	e = mailbox_post(&p->reading[i].box, &job->mail.mail);
 	if (e != OK) {

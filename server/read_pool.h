@@ -24,7 +24,7 @@ struct read_job {
 	struct http_mail mail;
 	struct service *service;
 	struct http_loop *loop;
-	uint64_t number;
+	uint64_t number, part; /* the call's */
 	/* On the pool's thread: ask, set result (and why). */
 	void (*run)(struct read_job *job, struct query *q);
 	/* On the loop's thread: take what is wanted; may end the call. */

@@ -98,6 +98,18 @@ static void ask_pool(struct reader *r)
 	(void)read_pool_ask(r->call, &j->job);
 }
 
+/*
+ * On the writer's thread. The call outlives its armed waiter: nobody frees it
+ * before reader_close().
+ */
+static void wake(void *arg, uint64_t number)
+{
+	struct call *call = arg;
+
+	atomic_store_explicit(&call->woken, true, memory_order_release);
+	http_loop_wake(call->loop, number);
+}
+
 static void on_wake(struct call *call)
 {
 	struct reader *r = call->state;
@@ -135,8 +147,8 @@ static enum err arm(struct reader *r, const struct page *p)
 
 	if (r->until == READER_NEWS && r->q.from > seen)
 		seen = r->q.from;
-	r->waiter.wake = http_loop_wake;
-	r->waiter.arg = r->call->loop;
+	r->waiter.wake = wake;
+	r->waiter.arg = r->call;
 	r->waiter.number = r->call->number;
 	e = tail_wait(
 	    store_of(r), &r->id, call_filter(r->call), seen, &r->waiter);

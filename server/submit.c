@@ -81,6 +81,22 @@ static void create_done(struct write_job *job, struct call *call)
 		call_fail_err(call, job->write.result, &job->write.why);
 }
 
+/* Nobody else wants it. */
+static void create_gone(struct write_job *job)
+{
+	struct create_job *j = (struct create_job *)job;
+	struct worker *w;
+
+	if (job->write.result != OK || j->made.existed)
+		return;
+	w = service_worker(job->service);
+	if (!w)
+		return;
+	if (worker_cancel(w, &j->made.id) != OK)
+		log_warn("submit", "runs on unread", "err=nomem");
+	service_worker_done(job->service);
+}
+
 static void create_drop(struct write_job *job)
 {
 	execution_free(job->write.u.create.execution);
@@ -90,7 +106,8 @@ static void create_drop(struct write_job *job)
 /* The Idempotency-Key header; *ret NULL without one. False: answered. */
 static bool idempotency_key(struct call *call, const char **ret)
 {
-	const char *key = http_header(call->x, "Idempotency-Key");
+	const char *key = call->whole ? call->idempotency_key
+				      : http_header(call->x, "Idempotency-Key");
 	size_t len = key ? strlen(key) : 0;
 
 	*ret = key;
@@ -237,6 +254,7 @@ static void post(struct call *call, struct execution *execution,
 	j->job.write.u.create.only_existing = refused;
 	j->job.settle = settle;
 	j->job.done = create_done;
+	j->job.gone = call->cancel_if_gone ? create_gone : NULL;
 	j->job.drop = create_drop;
 	j->key = call->who.key;
 	j->limited = !(call->who.scopes & KEY_ADMIN);

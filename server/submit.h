@@ -28,8 +28,8 @@ struct submitted {
 
 /*
  * Make an execution of ${create}, which is moved out of in any case, for
- * ${call}; ${hash} is of what the client sent. The Idempotency-Key header is
- * heeded. ${on_done} runs once on the loop's thread, unless the client went or
+ * ${call}; ${hash} is of what the client sent. The Idempotency-Key header (of
+ * a part: its idempotency_key) is heeded. ${on_done} runs once on the loop's thread, unless the client went or
  * it failed (the call is then answered).
  */
 void submit_start(struct call *call, struct body_create *create,

@@ -9,11 +9,12 @@ static void on_back(struct http_loop *loop, struct http_mail *m)
 {
 	struct write_job *job =
 	    (struct write_job *)((char *)m - offsetof(struct write_job, back));
-	struct http_exchange *x = http_exchange_find(loop, job->number);
-	struct call *call = x ? http_exchange_get(x) : NULL;
+	struct call *call = call_find(loop, job->number, job->part);
 
 	if (call)
 		job->done(job, call);
+	else if (job->gone)
+		job->gone(job);
 	job->drop(job);
 }
 
@@ -38,6 +39,7 @@ enum err write_job_ask(struct call *call, struct write_job *job)
 	job->service = s;
 	job->loop = call->loop;
 	job->number = call->number;
+	job->part = call->part;
 	job->write.on_done = on_done;
 	service_write_begin(s);
 	e = writer_post(s->o.store, &job->write);

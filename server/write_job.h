@@ -21,10 +21,12 @@ struct write_job {
 	struct http_mail back;
 	struct service *service;
 	struct http_loop *loop;
-	uint64_t number;
+	uint64_t number, part; /* the call's */
 	/* Optional; on the writer's thread: may only post and free. */
 	void (*settle)(struct write_job *job);
 	void (*done)(struct write_job *job, struct call *call);
+	/* Optional; on the loop's thread in place of done: the client went. */
+	void (*gone)(struct write_job *job);
 	void (*drop)(struct write_job *job);
 };
 
