@@ -26,7 +26,7 @@ endif
 ALL_CFLAGS = -std=c11 -fPIE -pthread $(WARN) $(CFLAGS_$(FLAVOUR)) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS = $(shell pkg-config --libs $(PKGS))
+LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay
 
 ROOMS := store/base store worker server server/cmd
 SRC := $(wildcard $(ROOMS:%=%/*.c))

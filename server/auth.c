@@ -63,9 +63,20 @@ enum err auth_check(const char *authorization, const char *x_api_key,
 		return ERR_DENIED;
 	}
 	*ret = (struct principal){ .scopes = key.scopes, .key = key.id };
+	memcpy(ret->hash, hash, sizeof(ret->hash));
 	memcpy(ret->owner, key.owner, sizeof(ret->owner));
 	memcpy(ret->label, key.label, sizeof(ret->label));
 	return OK;
+}
+
+enum err auth_again(const struct principal *who, auth_find_fn *find, void *arg)
+{
+	static const struct id none;
+	struct key key;
+
+	if (id_equal(&who->key, &none))
+		return OK;
+	return find(arg, who->hash, &key) == OK ? OK : ERR_DENIED;
 }
 
 void auth_local(struct principal *ret)

@@ -19,6 +19,7 @@ struct principal {
 	char owner[KEY_NAME_BYTES];
 	unsigned scopes;	    /* KEY_… */
 	struct id key;		    /* all zero: no key was needed */
+	uint8_t hash[DIGEST_BYTES]; /* of its secret */
 	char label[KEY_NAME_BYTES]; /* the key's */
 	/* A ticket's: good for this execution alone (ticket.h). */
 	bool bound;
@@ -44,6 +45,13 @@ typedef enum err auth_find_fn(
  */
 MUST_CHECK enum err auth_check(const char *authorization, const char *x_api_key,
     auth_find_fn *find, void *arg, struct principal *ret, struct problem *p);
+
+/*
+ * Is the key behind ${who} still in use? For what was opened with it long ago.
+ * Fails: ERR_DENIED.
+ */
+MUST_CHECK enum err auth_again(
+    const struct principal *who, auth_find_fn *find, void *arg);
 
 /* The principal when no keys are required: admin of owner "local". */
 void auth_local(struct principal *ret);

@@ -60,6 +60,7 @@ static void fill_listening(struct config *c, const struct option_set *o)
 	c->keepalive_ms = option_int(o, "keepalive-timeout");
 	c->stall_ms = option_int(o, "stall-timeout");
 	c->max_wait_ms = option_int(o, "max-wait");
+	c->ping_ms = option_int(o, "ping");
 	c->drain_ms = option_int(o, "drain");
 	c->core_dumps = option_bool(o, "core-dumps");
 }

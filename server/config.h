@@ -94,7 +94,8 @@ struct config {
 	unsigned max_connections, max_per_ip, max_live, max_open, rate;
 	size_t max_body_bytes, cache_bytes, backlog_bytes, max_answer_bytes;
 	uint64_t disk_reserve_bytes; /* 0: by the size of the disk */
-	int64_t header_ms, body_ms, keepalive_ms, stall_ms, max_wait_ms;
+	int64_t header_ms, body_ms, keepalive_ms, stall_ms, max_wait_ms,
+	    ping_ms;
 	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
 	int64_t drain_ms;
 	unsigned retry_attempts, circuit_failures;

@@ -380,6 +380,18 @@ static const struct option_spec deadlines[] = {
 	    .help = "to a client that takes nothing",
 	    .env = "SPOOL_STALL_TIMEOUT",
 	    .key = "server.stall_timeout" },
+	/* Proxies cut what is silent for 30 s and longer. */
+	{ .name = "ping",
+	    .kind = OPTION_DURATION,
+	    .arg = "TIME",
+	    .fallback = "15s",
+	    .min = 10,
+	    .max = 600000,
+	    .group = GROUP_DEADLINES,
+	    .help = "silence before event streams and WebSockets show that "
+		    "they live; a WebSocket silent for three is closed",
+	    .env = "SPOOL_PING",
+	    .key = "server.ping" },
 	{ .name = "max-wait",
 	    .kind = OPTION_DURATION,
 	    .arg = "TIME",

@@ -10,6 +10,7 @@ static const struct front *const all[] = {
 	&front_openai,
 	&front_ui,
 	&front_stream,
+	&front_ws,
 	NULL,
 };
 

@@ -46,6 +46,7 @@ extern const struct front front_sse;
 extern const struct front front_openai;
 extern const struct front front_ui;
 extern const struct front front_stream;
+extern const struct front front_ws;
 
 /* All of them, NULL-terminated. */
 const struct front *const *front_all(void);

@@ -41,6 +41,10 @@ void front_ui_stream(struct call *call);
 /* front_stream.c */
 void front_stream_start(struct call *call);
 
+/* front_ws.c */
+void front_ws_open(struct call *call);
+void front_ws_ticket(struct call *call);
+
 /* front_rest_poll.c, front_rest_export.c */
 void front_rest_poll(struct call *call);
 void front_rest_export(struct call *call);

@@ -11,16 +11,12 @@
 #include "server/events.h"
 #include "server/front.h"
 #include "server/front_handlers.h"
+#include "server/front_ticket.h"
 #include "server/reader.h"
 #include "server/service_internal.h"
-#include "server/ticket.h"
 #include "server/write_page.h"
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
-
-/* Proxies cut what is silent for 30 s and longer. */
-#define PING_MS 15000
-#define TICKET_MAX_BYTES 1024
 
 static int status(const struct problem *p)
 {
@@ -87,7 +83,7 @@ void front_sse_events(struct call *call)
 		return;
 	events_start(call, &id,
 	    &(struct events_options){ .from = (uint64_t)(after + 1),
-		.ping_ms = PING_MS,
+		.ping_ms = call->service->o.ping_ms,
 		.wait_ms = wait_ms,
 		.hello = "retry: 1000\n\n",
 		.over_is_204 = after >= 0 });
@@ -100,31 +96,6 @@ static void ticket_drop(void *state)
 	reader_close(state);
 }
 
-static void answer_ticket(struct call *call, const struct id *id)
-{
-	char ticket[TICKET_TEXT], text[ID_TEXT];
-	struct buf b;
-	enum err e;
-
-	e = ticket_make(
-	    call->service->tickets, &call->who, id, clock_mono_ms(), ticket);
-	if (e != OK) {
-		call_fail_err(call, e, NULL);
-		return;
-	}
-	id_text(id, text);
-	buf_init(&b, TICKET_MAX_BYTES);
-	jsonout_object(&b);
-	jsonout_member(&b, "ticket", ticket);
-	jsonout_key(&b, "expires_at");
-	write_page_time(&b, clock_wall_ms() + TICKET_MS);
-	jsonout_key(&b, "url");
-	buf_printf(&b, "\"/v1/executions/%s/events?ticket=%s\"", text, ticket);
-	jsonout_object_end(&b);
-	http_reply_header(call->x, "Cache-Control", "no-store");
-	call_reply_json(call, 201, &b);
-}
-
 /* Only for what is there, and the caller's. */
 static void on_seen(
     struct reader *r, enum err e, const struct why *why, struct page *page)
@@ -133,7 +104,7 @@ static void on_seen(
 	if (e != OK)
 		call_fail_err(r->call, e, why);
 	else
-		answer_ticket(r->call, &r->id);
+		front_ticket_answer(r->call, &r->id);
 }
 
 void front_sse_ticket(struct call *call)

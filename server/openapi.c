@@ -135,7 +135,7 @@ static void scope(struct buf *b, const struct route *r)
 	    : r->scope & KEY_RUN ? "run"
 				 : "admin");
 	jsonout_member(b, "description", text);
-	if (!r->tickets)
+	if (r->ticket == ROUTE_NO_TICKET)
 		return;
 	jsonout_key(b, "security");
 	buf_puts(b, "[{\"bearer\":[]},{\"header\":[]},{\"ticket\":[]}]");
@@ -148,6 +148,7 @@ static const char *phrase(const char *status)
 	static const struct {
 		const char *status, *text;
 	} phrases[] = {
+		{ "101", "A WebSocket from here on" },
 		{ "200", "OK" },
 		{ "201", "Made" },
 		{ "202", "Taken, and goes on" },

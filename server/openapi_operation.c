@@ -38,6 +38,8 @@ static const struct openapi_operation operations[] = {
 	{ HTTP_GET, "/v1/executions/{id}/events", NULL, "200 " EVENTS ", 204",
 	    "Last-Event-ID" },
 	{ HTTP_POST, "/v1/executions/{id}/tickets", NULL, "201 Ticket", NULL },
+	{ HTTP_GET, "/v1/ws", NULL, "101", NULL },
+	{ HTTP_POST, "/v1/ws/tickets", NULL, "201 Ticket", NULL },
 	{ HTTP_GET, "/v1/executions/{id}/text", NULL, "200 text/plain", NULL },
 	{ HTTP_POST, "/v1/executions/{id}/cancel", NULL,
 	    "200 Cancelled, 202 Cancelled", NULL },

@@ -34,6 +34,8 @@
 	X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415,               \
 	    "INVALID_ARGUMENT", 400, "The body's type is not taken", false,    \
 	    false)                                                             \
+	X(UPGRADE_REQUIRED, "upgrade_required", 426, "FAILED_PRECONDITION",    \
+	    400, "The route is a WebSocket", false, true)                      \
 	X(NOT_ENDED, "not_ended", 409, "FAILED_PRECONDITION", 400,             \
 	    "The execution has not ended", false, true)                        \
 	X(CONFLICT, "conflict", 409, "ALREADY_EXISTS", 409,                    \

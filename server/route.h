@@ -29,6 +29,13 @@ enum route_cost {
 	ROUTE_CREATE, /* a token, and refused while draining */
 };
 
+/* What may stand for the key (ticket.h). */
+enum route_ticket {
+	ROUTE_NO_TICKET,
+	ROUTE_TICKET_EXECUTION,
+	ROUTE_TICKET_SOCKET,
+};
+
 struct route {
 	enum http_method method;
 	const char *pattern;
@@ -39,8 +46,8 @@ struct route {
 	const char *what;
 	/* What its query may name: "limit after"; NULL: any is passed over. */
 	const char *query;
-	bool tickets; /* a ticket may stand for the key (ticket.h) */
-	bool deep;    /* its one argument is all that is left of the path */
+	enum route_ticket ticket;
+	bool deep; /* its one argument is all that is left of the path */
 };
 
 /* What stood for {name}, in order; lent from the path. */

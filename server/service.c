@@ -12,6 +12,7 @@
 #include "server/route.h"
 #include "server/service_internal.h"
 #include "server/ticket.h"
+#include "server/ws_handshake.h"
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
@@ -44,6 +45,12 @@ static void defaults(struct service_options *o)
 		o->rate_per_s = 200;
 	if (o->max_wait_ms == 0)
 		o->max_wait_ms = 60000;
+	if (o->ping_ms == 0)
+		o->ping_ms = 15000;
+	if (o->max_message_bytes == 0)
+		o->max_message_bytes = (size_t)1 << 20;
+	if (o->message_ms == 0)
+		o->message_ms = 30000;
 	if (!o->base_path)
 		o->base_path = "";
 }
@@ -191,6 +198,11 @@ static enum err find_key(
 	return keyring_find(s->o.store, hash, ret);
 }
 
+enum err service_still(struct call *call)
+{
+	return auth_again(&call->who, find_key, call->service);
+}
+
 static void handle(struct call *call);
 
 static void on_held(void *arg)
@@ -236,19 +248,26 @@ static bool within_rate(struct call *call)
 /* Does it come with a ticket, where one is taken? *${ret_spent}: in vain. */
 static bool by_ticket(struct call *call, bool *ret_spent)
 {
+	bool socket = call->route->ticket == ROUTE_TICKET_SOCKET;
 	char text[TICKET_TEXT];
 	enum err e;
 
-	if (!call->route->tickets || http_header(call->x, "Authorization") ||
+	if (call->route->ticket == ROUTE_NO_TICKET ||
+	    http_header(call->x, "Authorization") ||
 	    http_header(call->x, "X-API-Key"))
 		return false;
 	e = http_query_value(call->x, "ticket", text, sizeof(text));
+	if (e == ERR_NOT_FOUND && socket)
+		e = ws_handshake_ticket(
+		    http_header(call->x, "Sec-WebSocket-Protocol"), text,
+		    sizeof(text));
 	if (e == ERR_NOT_FOUND)
 		return false;
 	if (e == OK)
 		e = ticket_take(
 		    call->service->tickets, text, clock_mono_ms(), &call->who);
-	*ret_spent = e != OK;
+	/* Each kind of ticket opens its own kind of door. */
+	*ret_spent = e != OK || call->who.bound == socket;
 	return true;
 }
 

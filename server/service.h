@@ -31,6 +31,10 @@ struct service_options {
 	/* Creations and polls per key and second, admin keys exempt [200]. */
 	unsigned rate_per_s;
 	int64_t max_wait_ms; /* long polls [60,000] */
+	int64_t ping_ms; /* silence before events and sockets say so [15,000] */
+	/* Of sockets: the largest message, the time for one [1 MiB, 30,000]. */
+	size_t max_message_bytes;
+	int64_t message_ms;
 	/* Callable: refuse what Google's server refuses (wire.md 3.7, 7). */
 	bool strict_callable;
 	/*

@@ -13,6 +13,7 @@
 #include "server/service.h"
 
 struct chats;
+struct call;
 struct limit;
 struct read_pool;
 struct tickets;
@@ -24,7 +25,8 @@ struct service {
 	struct tickets *tickets;
 	struct chats *chats;
 	struct read_pool *reads;
-	int64_t started_ms; /* mono */
+	int64_t started_ms;	     /* mono */
+	_Atomic size_t socket_bytes; /* held for messages that are not whole */
 	atomic_bool draining;
 	atomic_bool backing_up; /* one backup at a time */
 	atomic_bool importing;	/* one import at a time */
@@ -44,6 +46,9 @@ struct service {
  */
 struct worker *service_worker(struct service *s);
 void service_worker_done(struct service *s);
+
+/* Is the key that ${call} came with still in use? Fails: ERR_DENIED. */
+MUST_CHECK enum err service_still(struct call *call);
 
 /* Count a write that is about to be posted; service_free() waits for it. */
 void service_write_begin(struct service *s);

@@ -87,8 +87,9 @@ enum err ticket_make(struct tickets *t, const struct principal *who,
 		write_text(ret, (size_t)(at - t->all));
 		digest_sha256(ret, strlen(ret), at->hash);
 		at->who = *who;
-		at->who.bound = true;
-		at->who.execution = *execution;
+		at->who.bound = execution != NULL;
+		if (execution)
+			at->who.execution = *execution;
 		at->until_ms = now_ms + TICKET_MS;
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -2,10 +2,10 @@
  * ticket: what opens one stream, once, soon: for clients that cannot send a
  * header, such as a browser's EventSource, so that no key is ever in a URL.
  *
- * Used by: service (takes them), front_sse (makes them).
+ * Used by: service (takes them), front_sse and front_ws (make them).
  * Thread: any; one lock, held for one look over the table.
  * Promises: a ticket is good once, for TICKET_MS, for the one execution that it
- * was made for, with what its maker may do. Only its hash is remembered. Memory
+ * was made for, or one socket, with what its maker may do. Only its hash is remembered. Memory
  * is bounded: TICKET_MAX, and of one key TICKET_MAX_PER_KEY, whose oldest then
  * gives way. Nothing survives a restart.
  */
@@ -31,15 +31,16 @@ MUST_CHECK enum err ticket_table_new(struct tickets **ret);
 void ticket_table_free(struct tickets *t);
 
 /*
- * A ticket for ${execution} on behalf of ${who}, from ${now_ms} (mono) on.
+ * A ticket for ${execution} (NULL: for a socket) on behalf of ${who}, from
+ * ${now_ms} (mono) on.
  * Fails: ERR_LIMIT when TICKET_MAX of others' are in use.
  */
 MUST_CHECK enum err ticket_make(struct tickets *t, const struct principal *who,
     const struct id *execution, int64_t now_ms, char ret[TICKET_TEXT]);
 
 /*
- * Spend the ticket ${text}: ${ret} is who made it, bound to the execution.
- * Fails: ERR_NOT_FOUND when it is unknown, spent or too old.
+ * Spend the ticket ${text}: ${ret} is who made it, bound to the execution, if
+ * it was made for one. Fails: ERR_NOT_FOUND when it is unknown, spent or too old.
  */
 MUST_CHECK enum err ticket_take(
     struct tickets *t, const char *text, int64_t now_ms, struct principal *ret);

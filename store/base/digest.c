@@ -50,6 +50,14 @@ void digest_sha256(const void *data, size_t len, uint8_t dst[DIGEST_BYTES])
 	ASSERT(n == DIGEST_BYTES);
 }
 
+void digest_sha1(const void *data, size_t len, uint8_t dst[DIGEST_SHA1_BYTES])
+{
+	unsigned int n = 0;
+
+	ASSERT(EVP_Digest(data, len, dst, &n, EVP_sha1(), NULL) == 1);
+	ASSERT(n == DIGEST_SHA1_BYTES);
+}
+
 bool digest_equal(const void *a, const void *b, size_t len)
 {
 	return CRYPTO_memcmp(a, b, len) == 0;
