@@ -7,13 +7,13 @@
  * (packed, node, epoch, bytes). Given are those that change, as they will be.
  */
 #define EXECUTION_SUM(status, target, started, first_chunk, finished, next, \
-    attempts, error, input, output, cached, reasoning, cost, deleted,       \
+    attempts, error, input, output, cached, reasoning, cost, deleted, note, \
     metadata)                                                               \
 	"spool_sum(id, public_id, owner, " status ", model, " target        \
 	", prompt, created_ms, " started ", " first_chunk ", " finished     \
 	", " next ", " attempts ", " error                                  \
 	", idempotency_key, request_hash, " input ", " output ", " cached   \
-	", " reasoning ", " cost ", " deleted ", " metadata ")"
+	", " reasoning ", " cost ", " deleted ", " note ", " metadata ")"
 #define USED                                                                  \
 	"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", \
 	    "cost_pusd"
@@ -22,7 +22,7 @@
 #define EXECUTION_HOLDS                                                     \
 	"sum = " USED_HERE(EXECUTION_SUM, "status", "target", "started_ms", \
 	    "first_chunk_ms", "finished_ms", "next_index", "attempts",      \
-	    "error_code", USED, "payload_deleted_ms", "metadata")
+	    "error_code", USED, "payload_deleted_ms", "note", "metadata")
 /* What was damaged before stays so. */
 #define RENEWED(holds, sum) \
 	"sum = CASE WHEN " holds " THEN " sum " ELSE sum END"
@@ -153,7 +153,7 @@ static const struct sqlite_sql_text texts[] = {
 				   "?9, ?10, ?11, ?12, ?13, "
 				   "spool_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
 				   "0, 0, 0, 0, 0, NULL, ?9, ?10, NULL, NULL, "
-				   "NULL, NULL, NULL, 0, NULL))",
+				   "NULL, NULL, NULL, 0, NULL, NULL))",
 	    .write = true, .hot = true },
 	[SQL_REQUEST_INSERT] = { "INSERT INTO requests (execution, sum, "
 				 "request) "
@@ -170,11 +170,16 @@ static const struct sqlite_sql_text texts[] = {
 				  USED_HERE(EXECUTION_SUM, "1", "?2",
 				  STARTED_MS, "first_chunk_ms", "finished_ms",
 				  "next_index", "?3", "error_code", USED,
-				  "payload_deleted_ms", "metadata"))
+				  "payload_deleted_ms", "note", "metadata"))
 				  " WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
-	[SQL_EXECUTION_NOTE] = { "UPDATE executions SET note = ?2 "
-				 "WHERE id = ?1 AND status < 2",
+	[SQL_EXECUTION_NOTE] = { "UPDATE executions SET note = ?2, "
+				 RENEWED(EXECUTION_HOLDS,
+				 USED_HERE(EXECUTION_SUM, "status", "target",
+				 "started_ms", "first_chunk_ms", "finished_ms",
+				 "next_index", "attempts", "error_code", USED,
+				 "payload_deleted_ms", "?2", "metadata"))
+				 " WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_END] = { "UPDATE executions SET status = ?2, "
 				"finished_ms = ?3, first_chunk_ms = ?4, "
@@ -184,7 +189,7 @@ static const struct sqlite_sql_text texts[] = {
 				RENEWED(EXECUTION_HOLDS,
 				USED_HERE(EXECUTION_SUM, "?2", "target",
 				"started_ms", "?4", "?3", "?5", "attempts",
-				"?6", USED, "payload_deleted_ms", "?7"))
+				"?6", USED, "payload_deleted_ms", "NULL", "?7"))
 				" WHERE id = ?1 AND status < 2",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_DELETE] = { "DELETE FROM executions WHERE id = ?1",
@@ -196,7 +201,7 @@ static const struct sqlite_sql_text texts[] = {
 				 USED_HERE(EXECUTION_SUM, "status", "target",
 				 "started_ms", "first_chunk_ms", "finished_ms",
 				 "next_index", "attempts", "error_code", USED,
-				 "?2", "metadata"))
+				 "?2", "note", "metadata"))
 				 " WHERE id = ?1 AND status >= 2 "
 				 "AND payload_deleted_ms = 0",
 	    .write = true, .hot = true },
@@ -267,7 +272,7 @@ static const struct sqlite_sql_text texts[] = {
 				   "target", "started_ms", PACKED_MS,
 				   "finished_ms", "max(next_index, ?3)",
 				   "attempts", "error_code", USED,
-				   "payload_deleted_ms", "metadata"))
+				   "payload_deleted_ms", "note", "metadata"))
 				   " WHERE id = ?1 AND packed = ?2",
 	    .write = true, .hot = true },
 	[SQL_IMPORT_NOTE] = { "INSERT INTO imports (execution) VALUES (?1)",
@@ -295,7 +300,8 @@ static const struct sqlite_sql_text texts[] = {
 				   "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
 				   "spool_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
 				   "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
-				   "NULL, NULL, NULL, NULL, NULL, 0, ?17))",
+				   "NULL, NULL, NULL, NULL, NULL, 0, NULL, "
+"?17))",
 	    .write = true, .hot = true },
 	[SQL_EXECUTION_USED] = { "UPDATE executions SET input_tokens = ?2, "
 				 "output_tokens = ?3, cached_tokens = ?4, "
@@ -305,7 +311,7 @@ static const struct sqlite_sql_text texts[] = {
 				 "started_ms", "first_chunk_ms", "finished_ms",
 				 "next_index", "attempts", "error_code", "?2",
 				 "?3", "?4", "?5", "?6", "payload_deleted_ms",
-				 "metadata"))
+				 "note", "metadata"))
 				 " WHERE id = ?1",
 	    .write = true, .hot = true },
 	[SQL_USAGE_ADD] = { "INSERT INTO usage (day, owner, target, completed, "

@@ -54,7 +54,7 @@ CREATE TABLE executions (
 	metadata_bytes INTEGER NOT NULL DEFAULT 0, -- of them, what outlives the payload
 	payload_deleted_ms INTEGER NOT NULL DEFAULT 0, -- request, chunks gone
 	note TEXT,                       -- of its run, for whoever goes on; NULL once ended
-	sum INTEGER NOT NULL,            -- of all but packed, node, epoch, …bytes, note
+	sum INTEGER NOT NULL,            -- of all but packed, node, epoch, …bytes
 	metadata TEXT                    -- last: long, and rarely read in lists
 ) STRICT;
 CREATE UNIQUE INDEX executions_public ON executions (public_id);

@@ -164,6 +164,7 @@ static void each_column_of_a_record_matters(void **state)
 		"reasoning_tokens = 0",
 		"cost_pusd = 1",
 		"payload_deleted_ms = 1",
+		"note = '{}'",
 		"sum = sum + 1",
 		"metadata = replace(metadata, 'stop', 'stoP')",
 		"metadata = CAST(replace(metadata, '\"usage\"', "

@@ -171,7 +171,7 @@ test("doctor: what is wrong is named with how to mend it", async () => {
 	edit(service.db, "UPDATE executions SET created_ms = created_ms + 86400000, sum = spool_sum(id, public_id, " +
 		"owner, status, model, target, prompt, created_ms + 86400000, started_ms, first_chunk_ms, finished_ms, " +
 		"next_index, attempts, error_code, idempotency_key, request_hash, input_tokens, output_tokens, " +
-		"cached_tokens, reasoning_tokens, cost_pusd, payload_deleted_ms, metadata)");
+		"cached_tokens, reasoning_tokens, cost_pusd, payload_deleted_ms, note, metadata)");
 	edit(service.db, "UPDATE keys SET revoked_ms = 1, " +
 		"sum = spool_sum(public_id, label, owner, hint, scopes, hash, created_ms, expires_ms, 1)");
 	const { code, output } = await doctor(service, [], {
