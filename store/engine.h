@@ -255,7 +255,10 @@ struct engine {
 	 */
 	enum err (*trash_drop)(struct engine_db *db, uint32_t limit,
 	    size_t max_bytes, size_t *ret_bytes, bool *ret_left);
-	/* Forget up to ${limit} deletions before ${before_ms}. */
+	/*
+	 * Forget up to ${limit} deletions before ${before_ms}: all but that
+	 * the day's sums have them.
+	 */
 	enum err (*tombstones_drop)(struct engine_db *db, int64_t before_ms,
 	    uint32_t limit, uint32_t *ret_dropped);
 	/*
@@ -296,7 +299,8 @@ struct engine {
 	 * e->next_index chunks are in segments at this commit; e->bytes is what
 	 * all of it holds. Sets e->row when it is 0, else it is
 	 * import_begin()'s. What it used is added to its day's sums, unless
-	 * it was here before: its tombstone goes. ERR_CONFLICT: there is one with
+	 * it was here before, however long ago it was deleted; its tombstone
+	 * goes. ERR_CONFLICT: there is one with
 	 * this id, or this idempotency key of its owner.
 	 */
 	enum err (*import_finish)(struct engine_db *db, struct execution *e);

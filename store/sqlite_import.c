@@ -64,11 +64,20 @@ static enum err insert(
 	    NULL);
 }
 
+static enum err on_number(void *arg, sqlite3_stmt *row)
+{
+	int64_t *n = arg;
+
+	*n = sqlite3_column_int64(row, 0);
+	return OK;
+}
+
 enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 {
 	struct sqlite_db *d = inside(db);
 	int64_t row = e->row == 0 ? d->next_execution : e->row;
 	int tombstones = 0;
+	int64_t settled = 0;
 	enum err rc;
 
 	ASSERT(execution_ended(e->status));
@@ -77,6 +86,11 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 	if (rc == OK)
 		rc = sqlite_run(d, SQL_TOMBSTONE_DELETE,
 		    SQL_WITH(SQL_ID(&e->id)), &tombstones);
+	if (rc == OK && tombstones == 0)
+		rc = sqlite_one(d, SQL_SETTLED, SQL_WITH(SQL_ID(&e->id)),
+		    on_number, &settled);
+	if (rc == ERR_NOT_FOUND)
+		rc = OK;
 	if (rc == OK && e->payload_deleted_ms != 0)
 		rc = sqlite_run(d, SQL_PAYLOAD_DELETE,
 		    SQL_WITH(SQL_INT(row), SQL_INT(e->payload_deleted_ms)),
@@ -88,7 +102,7 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 		    NULL);
 	if (rc == OK)
 		rc = sqlite_usage_settle(d, row, e->metadata, e->metadata_len,
-		    e->finished_ms, tombstones > 0);
+		    e->finished_ms, tombstones > 0 || settled != 0);
 	if (rc == OK && e->row != 0)
 		rc = sqlite_run(
 		    d, SQL_IMPORT_FORGET, SQL_WITH(SQL_INT(row)), NULL);
@@ -100,14 +114,6 @@ enum err sqlite_import_finish(struct engine_db *db, struct execution *e)
 	return OK;
 }
 
-static enum err on_first(void *arg, sqlite3_stmt *row)
-{
-	int64_t *first = arg;
-
-	*first = sqlite3_column_int64(row, 0);
-	return OK;
-}
-
 enum err sqlite_import_drop(
     struct engine_db *db, uint32_t limit, bool *ret_left)
 {
@@ -116,7 +122,7 @@ enum err sqlite_import_drop(
 	int dropped = 0;
 	enum err rc;
 
-	rc = sqlite_one(d, SQL_IMPORT_FIRST, SQL_NOTHING, on_first, &row);
+	rc = sqlite_one(d, SQL_IMPORT_FIRST, SQL_NOTHING, on_number, &row);
 	if (rc == ERR_NOT_FOUND) {
 		*ret_left = false;
 		return OK;

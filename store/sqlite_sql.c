@@ -214,10 +214,18 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_TOMBSTONE_DELETE] = { "DELETE FROM tombstones "
 				   "WHERE public_id = ?1",
 	    .write = true, .hot = true },
+	/* Both walk one index, so they mean the same ones. */
+	[SQL_TOMBSTONES_SETTLE] = { "INSERT OR IGNORE INTO settled (tail) "
+				    "SELECT substr(public_id, 9) "
+				    "FROM tombstones WHERE deleted_ms < ?1 "
+				    "ORDER BY deleted_ms, public_id LIMIT ?2",
+	    .write = true, .hot = true },
+	[SQL_SETTLED] = { "SELECT 1 FROM settled WHERE tail = substr(?1, 9)",
+	    .write = true, .hot = true },
 	[SQL_TOMBSTONES_DROP] = { "DELETE FROM tombstones WHERE public_id IN "
 				  "(SELECT public_id FROM tombstones "
 				  "WHERE deleted_ms < ?1 "
-				  "ORDER BY deleted_ms LIMIT ?2)",
+				  "ORDER BY deleted_ms, public_id LIMIT ?2)",
 	    .write = true, .hot = true },
 	/* It may lie there since its payload alone was deleted. */
 	[SQL_TRASH_PUT] = { "INSERT OR IGNORE INTO trash (execution) "

@@ -164,8 +164,12 @@ enum err sqlite_tombstones_drop(struct engine_db *db, int64_t before_ms,
 	int changed = 0;
 	enum err rc;
 
-	rc = sqlite_run(inside(db), SQL_TOMBSTONES_DROP,
-	    SQL_WITH(SQL_INT(before_ms), SQL_INT(limit)), &changed);
+	/* Usage does not forget them, and must not learn of them twice. */
+	rc = sqlite_run(inside(db), SQL_TOMBSTONES_SETTLE,
+	    SQL_WITH(SQL_INT(before_ms), SQL_INT(limit)), NULL);
+	if (rc == OK)
+		rc = sqlite_run(inside(db), SQL_TOMBSTONES_DROP,
+		    SQL_WITH(SQL_INT(before_ms), SQL_INT(limit)), &changed);
 	if (rc == OK)
 		*ret_dropped = (uint32_t)changed;
 	return rc;

@@ -128,6 +128,12 @@ CREATE TABLE tombstones (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstones_deleted ON tombstones (deleted_ms);
 
+-- Executions whose tombstones are forgotten, but not that usage has them: the
+-- last 8 bytes of their ids. An import of one is not added up again.
+CREATE TABLE settled (
+	tail BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- What was done by whom.
 CREATE TABLE audit (
 	id INTEGER PRIMARY KEY,

@@ -257,45 +257,89 @@ static void on_told(void *arg, const struct importer_told *t)
 	*fate = t->fate;
 }
 
-static void an_import_is_counted_once(void **state)
+static enum importer_fate import_one(struct place *p, const char *line)
+{
+	enum importer_fate fate = IMPORTER_REFUSED;
+	const struct importer_options o = {
+		.store = p->store, .on_told = on_told, .arg = &fate
+	};
+	struct importer *m = NULL;
+	struct why why = { "" };
+
+	assert_int_equal(importer_open(&o, &m), OK);
+	assert_int_equal(importer_line(m, 1, line, strlen(line), &why), OK);
+	assert_int_equal(importer_finish(m, &why), OK);
+	importer_close(m);
+	return fate;
+}
+
+/* Whatever was imported, the sums are those of the line. */
+static void expect_once(struct place *p)
 {
 	struct tally_filter f = all_by(TALLY_BY_DAY);
-	enum importer_fate fate;
-	const struct importer_options o = { .on_told = on_told, .arg = &fate };
-	char *line = line_with(LINE, "\"metadata\":{\"a\"",
+	struct tally_row r[10];
+
+	assert_int_equal(ask(p, &f, r), 1);
+	assert_int_equal(r[0].day, 20455);
+	assert_int_equal(r[0].completed, 1);
+	assert_int_equal(r[0].attempts, 2);
+	expect_tally(&r[0].sum, 3, 4, -1, -1, TALLY_USD / 4);
+}
+
+static char *used_line(void)
+{
+	return line_with(LINE, "\"metadata\":{\"a\"",
 	    "\"metadata\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":4},"
 	    "\"cost_usd\":0.25,\"a\"");
+}
+
+static void an_import_is_counted_once(void **state)
+{
+	char *line = used_line();
 	char *other = line_with(line, "89ab\"", "89ac\"");
-	const char *lines[] = { line, line, other };
-	static const enum importer_fate fates[] = { IMPORTER_IMPORTED,
-		IMPORTER_EXISTED, IMPORTER_REFUSED };
-	struct importer_options with = o;
-	struct why why = { "" };
-	struct tally_row r[10];
 	struct place p;
 
 	(void)state;
 	place_init(&p);
 	place_open(&p);
-	with.store = p.store;
-	for (int i = 0; i < 3; i++) {
-		struct importer *m = NULL;
-
-		assert_int_equal(importer_open(&with, &m), OK);
-		assert_int_equal(
-		    importer_line(m, 1, lines[i], strlen(lines[i]), &why), OK);
-		assert_int_equal(importer_finish(m, &why), OK);
-		importer_close(m);
-		assert_int_equal(fate, fates[i]);
-	}
-	assert_int_equal(ask(&p, &f, r), 1);
-	assert_int_equal(r[0].day, 20455);
-	assert_int_equal(r[0].completed, 1);
-	assert_int_equal(r[0].attempts, 2);
-	expect_tally(&r[0].sum, 3, 4, -1, -1, TALLY_USD / 4);
+	assert_int_equal(import_one(&p, line), IMPORTER_IMPORTED);
+	assert_int_equal(import_one(&p, line), IMPORTER_EXISTED);
+	assert_int_equal(import_one(&p, other), IMPORTER_REFUSED);
+	expect_once(&p);
 	place_fini(&p);
 	free(line);
 	free(other);
+}
+
+static void also_when_its_deletion_was_forgotten(void **state)
+{
+	char *line = used_line();
+	struct place p;
+	struct job job;
+
+	(void)state;
+	place_init(&p);
+	place_open(&p);
+	/* Twice: what is forgotten again is known still. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(import_one(&p, line), IMPORTER_IMPORTED);
+		job_init(&job, WRITE_DELETE);
+		assert_int_equal(
+		    id_parse(LINE_ID, 36, &job.write.u.remove.id), OK);
+		assert_int_equal(job_run(&job, p.store), OK);
+		job_fini(&job);
+		job_init(&job, WRITE_TOMBSTONES_DROP);
+		job.write.u.tombstones_drop.before_ms = INT64_MAX;
+		job.write.u.tombstones_drop.limit = 10;
+		assert_int_equal(job_run(&job, p.store), OK);
+		assert_int_equal(job.write.u.tombstones_drop.dropped, 1);
+		job_fini(&job);
+		expect_once(&p);
+	}
+	assert_int_equal(import_one(&p, line), IMPORTER_IMPORTED);
+	expect_once(&p);
+	place_fini(&p);
+	free(line);
 }
 
 /* --- and what a check says --- */
@@ -363,6 +407,7 @@ int main(void)
 		    what_was_used_is_counted_after_a_delete_and_a_restart),
 		cmocka_unit_test(nobodys_claims_spoil_the_sums),
 		cmocka_unit_test(an_import_is_counted_once),
+		cmocka_unit_test(also_when_its_deletion_was_forgotten),
 		cmocka_unit_test(
 		    sums_that_say_less_than_the_executions_are_found),
 	};
