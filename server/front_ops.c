@@ -187,11 +187,14 @@ static void status_run(struct read_job *job, struct query *q)
 	struct status_job *j = (struct status_job *)job;
 	struct service *s = job->service;
 	struct buf *b = &j->body;
+	char holder[STORE_HOLDER_BYTES];
 
 	(void)q;
+	store_holder(s->o.store, holder);
 	jsonout_object(b);
 	jsonout_member(b, "version", SPOOL_VERSION);
 	jsonout_member_int(b, "pid", (int64_t)getpid());
+	jsonout_member(b, "lock", holder);
 	jsonout_member_int(b, "uptime_ms", clock_mono_ms() - s->started_ms);
 	jsonout_key(b, "draining");
 	jsonout_bool(b, atomic_load(&s->draining));

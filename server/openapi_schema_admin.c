@@ -90,6 +90,7 @@ MEMBERS(disk) = {
 MEMBERS(status) = {
 	{ "version", "string", NULL },
 	{ "pid", "integer", NULL },
+	{ "lock", "string", "the name of who has the store" },
 	{ "uptime_ms", "integer 0..", NULL },
 	{ "draining", "boolean", NULL },
 	{ "store", "object", NULL },
@@ -119,6 +120,8 @@ MEMBERS(check_counts) = {
 	{ "segments", "integer 0..", NULL },
 	{ "stray_segments", "integer 0..", NULL },
 	{ "stray_chunks", "integer 0..", NULL },
+	{ "trash", "integer 0..", "executions that are being dropped" },
+	{ "tombstones", "integer 0..", "deletions that are remembered" },
 	{ "findings", "integer 0..", NULL },
 	{ "pages_checked", "boolean", NULL },
 	END,

@@ -1,10 +1,12 @@
 #include "store/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/base/log.h"
 #include "store/store_internal.h"
+#include "store/store_look.h"
 
 #define RESERVE_BYTES ((uint64_t)128 << 20) /* twice what a WAL may be */
 #define RESERVE_MAX_BYTES ((uint64_t)1 << 30)
@@ -163,6 +165,17 @@ void store_stats(struct store *store, struct store_stats *ret)
 		.wal_bytes = atomic_load(&store->wal_bytes),
 		.db_bytes = atomic_load(&store->db_bytes),
 	};
+}
+
+void store_holder(struct store *store, char dst[STORE_HOLDER_BYTES])
+{
+	struct store_look *look = calloc(1, sizeof(*look));
+
+	dst[0] = '\0';
+	if (look != NULL &&
+	    store->engine->look(&store->options, look, NULL) == OK)
+		snprintf(dst, STORE_HOLDER_BYTES, "%s", look->holder);
+	free(look);
 }
 
 void store_room(struct store *store, struct store_room *ret)

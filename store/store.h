@@ -77,6 +77,14 @@ struct store_stats {
 };
 void store_stats(struct store *store, struct store_stats *ret);
 
+/*
+ * How the lock names us to people: "pid 7 since …", and "" where that cannot be
+ * read. No two openings of stores on one machine have the same name; a pid alone
+ * does not tell containers apart. Touches the disk.
+ */
+#define STORE_HOLDER_BYTES 64
+void store_holder(struct store *store, char dst[STORE_HOLDER_BYTES]);
+
 /* The disk as it was seen a second ago at most. */
 struct store_room {
 	/*

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "store/base/err.h"
+#include "store/store.h"
 
 struct store_look {
 	char path[4096];      /* of the main file, absolute if it is there */
@@ -20,7 +21,7 @@ struct store_look {
 	bool fleeting;	      /* what is there is gone after a restart */
 	bool there;
 	bool held;
-	char holder[64]; /* "pid 7 since …" */
+	char holder[STORE_HOLDER_BYTES]; /* as store_holder() of who has it */
 	uint64_t db_bytes, wal_bytes;
 	char library[64]; /* "SQLite 3.40.1" */
 	/* What is known to be wrong with it and why it is no matter, or "". */

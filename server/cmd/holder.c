@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/store_look.h"
 
@@ -14,7 +15,7 @@ enum err holder_check(
 	const char *db = option_text(options, "db");
 	struct store_look *look;
 	json_t *status = NULL;
-	const json_t *there;
+	const char *there;
 	long long here = 0;
 	enum err err;
 
@@ -26,11 +27,14 @@ enum err holder_check(
 	err = client_call(c, &call, &status, why);
 	if (!err)
 		err = store_look(db, look, why);
-	there = json_object_get(status, "pid");
-	/* Who has left meanwhile, or does not say, is nobody else. */
-	if (!err && json_is_integer(there) &&
+	there = err ? "" : client_member(status, "lock");
+	/*
+	 * The lock decides who has it; it names one opening, where pids are the
+	 * same in every container. Who has left, or does not say, is nobody else.
+	 */
+	if (!err && look->held && there[0] &&
 	    sscanf(look->holder, "pid %lld ", &here) == 1 &&
-	    here != json_integer_value(there)) {
+	    strcmp(look->holder, there) != 0) {
 		err_why(why,
 		    "%s has another store: pid %lld has %s; give that "
 		    "server's --url",

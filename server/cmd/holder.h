@@ -12,8 +12,8 @@
 #include "store/base/err.h"
 
 /*
- * The server of ${c} has the store that --db names, as far as process ids
- * tell. Asks /v1/status; nothing where --db was not said. Fails: ERR_CONFLICT (another process has it), ERR_NOMEM, as
+ * The server of ${c} has the store that --db names: its lock's name is the
+ * one that the server says it has. Asks /v1/status; nothing where --db was not said. Fails: ERR_CONFLICT (another process has it), ERR_NOMEM, as
  * store_look() and client_call().
  */
 MUST_CHECK enum err holder_check(

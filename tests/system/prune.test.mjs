@@ -2,6 +2,7 @@
 // what says so afterwards.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
@@ -414,6 +415,21 @@ test("without a server spool prune works on the store itself", async () => {
 		assert.equal(wrong.code, 5, wrong.err);
 		assert.match(wrong.err, /has another store: pid \d+ has .*; give that server's --url/);
 	}
+	// In containers both may have the same pid: the lock's name tells them apart.
+	const { pid, lock } = (await own.ask("/v1/status")).json;
+	assert.match(lock, new RegExp(`^pid ${pid} since \\d{4}-`));
+	const other = http.createServer((request, response) => {
+		response.setHeader("Content-Type", "application/json");
+		response.end(JSON.stringify({ pid, lock: lock.replace(/\d{4}-/, "2001-") }));
+	});
+	other.listen(0, "127.0.0.1");
+	await once(other, "listening");
+	const twin = await spool(["prune", "--all", "--yes", "--db", own.db,
+		"--url", `http://127.0.0.1:${other.address().port}`], { env: envOf(own) });
+	other.close();
+	other.closeAllConnections();
+	assert.equal(twin.code, 5, twin.err);
+	assert.match(twin.err, /has another store/);
 	await own.kill9();
 	const dry = await spool(["prune", "--keep-last", "1", "--dry-run", "--json", "--db", own.db]);
 	assert.equal(dry.code, 0, dry.err);
