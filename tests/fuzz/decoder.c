@@ -5,12 +5,8 @@
  */
 #include "worker/dialect.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "store/base/log.h"
 #include "store/base/utf8.h"
+#include "tests/fuzz/cuts.h"
 
 struct seen {
 	struct buf text;
@@ -64,6 +60,12 @@ static void on_event(void *arg, const struct event *e)
 	}
 }
 
+static enum err feed(void *arg, const char *bytes, size_t len)
+{
+	decoder_feed(arg, bytes, len);
+	return OK;
+}
+
 static void run(const struct dialect *dialect, const struct dialect_head *head,
     const uint8_t *data, size_t size, uint64_t seed, struct seen *seen)
 {
@@ -72,25 +74,7 @@ static void run(const struct dialect *dialect, const struct dialect_head *head,
 	*seen = (struct seen){ 0 };
 	buf_init(&seen->text, 1 << 26);
 	ASSERT(decoder_new(dialect, head, on_event, seen, &d) == OK);
-	for (size_t i = 0; i < size;) {
-		size_t n = size - i;
-		char *copy;
-
-		if (seed != 0) {
-			seed ^= seed << 13;
-			seed ^= seed >> 7;
-			seed ^= seed << 17;
-			n = 1 + seed % (seed & 0x100 ? 5 : 300);
-		}
-		if (n > size - i)
-			n = size - i;
-		copy = malloc(n);
-		ASSERT(copy != NULL);
-		memcpy(copy, data + i, n);
-		decoder_feed(d, copy, n);
-		free(copy);
-		i += n;
-	}
+	ASSERT(cuts_feed(data, size, seed, 300, feed, d) == OK);
 	decoder_end(d, true);
 	ASSERT(decoder_done(d) && seen->n_terminal == 1);
 	decoder_free(d);
@@ -116,8 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	head.status = statuses[data[0] >> 2 & 3];
 	dialect = dialect_find(names[(data[0] >> 4) % n_names]);
 	run(dialect, &head, data + 1, size - 1, 0, &whole);
-	run(dialect, &head, data + 1, size - 1,
-	    (uint64_t)data[size - 1] * 0x9e3779b97f4a7c15u + size, &cut);
+	run(dialect, &head, data + 1, size - 1, cuts_seed(data, size), &cut);
 	ASSERT(whole.text.len == cut.text.len &&
 	       memcmp(whole.text.data, cut.text.data, cut.text.len) == 0);
 	buf_fini(&whole.text);

@@ -1,11 +1,7 @@
 /* Event streams: the same bytes in any cuts give the same events. */
 #include "worker/parse_sse.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "store/base/log.h"
+#include "tests/fuzz/cuts.h"
 
 #define MAX_LINE 512 /* small, so that the ceiling is met */
 
@@ -22,53 +18,34 @@ static bool on_event(void *arg, const struct parse_sse_event *e)
 	return true;
 }
 
-/* Feed with cuts drawn from ${seed}; 0: none. */
+static enum err feed(void *arg, const char *bytes, size_t len)
+{
+	return parse_sse_feed(arg, bytes, len);
+}
+
+/* Cut by ${seed}; 0: not at all. */
 static enum err run(
     const uint8_t *data, size_t size, uint64_t seed, struct buf *out)
 {
 	struct parse_sse p;
-	enum err err = OK;
+	enum err rc;
 
 	buf_init(out, 1 << 24);
 	parse_sse_init(&p, MAX_LINE, on_event, out);
-	for (size_t i = 0; i < size && err == OK;) {
-		size_t n = size - i;
-		char *copy;
-
-		if (seed != 0) {
-			seed ^= seed << 13;
-			seed ^= seed >> 7;
-			seed ^= seed << 17;
-			n = 1 + seed % (seed & 0x100 ? 3 : 40);
-		}
-		if (n > size - i)
-			n = size - i;
-		/* An own block: reading past it is seen. */
-		copy = malloc(n);
-		ASSERT(copy != NULL);
-		memcpy(copy, data + i, n);
-		err = parse_sse_feed(&p, copy, n);
-		free(copy);
-		i += n;
-	}
-	if (err == OK)
-		err = parse_sse_end(&p);
+	rc = cuts_feed(data, size, seed, 40, feed, &p);
+	if (rc == OK)
+		rc = parse_sse_end(&p);
 	parse_sse_fini(&p);
-	return err;
+	return rc;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf whole, cut;
-	uint64_t seed = 1;
-	enum err err, again;
+	enum err rc = run(data, size, 0, &whole);
 
-	if (size > 0)
-		seed = (uint64_t)data[size - 1] * 0x9e3779b97f4a7c15u + size;
-	err = run(data, size, 0, &whole);
-	again = run(data, size, seed, &cut);
-	ASSERT(err == again);
+	ASSERT(rc == run(data, size, cuts_seed(data, size), &cut));
 	ASSERT(whole.len == cut.len);
 	ASSERT(whole.len == 0 || memcmp(whole.data, cut.data, cut.len) == 0);
 	buf_fini(&whole);
