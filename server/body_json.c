@@ -6,6 +6,7 @@
 #include "server/body.h"
 #include "server/body_internal.h"
 #include "server/suggest.h"
+#include "store/base/spare.h"
 #include "store/request.h"
 
 enum err body_refuse(struct problem *p, const char *field, const char *fmt, ...)
@@ -109,8 +110,13 @@ enum err body_parse(
 		    REQUEST_MAX_DEPTH);
 		return ERR_INPUT;
 	}
+	spare_begin();
 	root = json_loadb(
 	    text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	if (!spare_end()) {
+		json_decref(root);
+		return body_nomem(p);
+	}
 	/* Without memory jansson often says nothing. */
 	if (!root && (why.text[0] == '\0' ||
 			 json_error_code(&why) == json_error_out_of_memory))

@@ -5,6 +5,7 @@
 #include "server/body.h"
 #include "server/body_internal.h"
 #include "server/template.h"
+#include "store/base/spare.h"
 
 /* A rendered prompt; more than a body may be, for inputs used twice. */
 #define RENDERED_MAX_BYTES ((size_t)8 << 20)
@@ -126,7 +127,12 @@ enum err body_request(struct body_create *c, const char *prompt,
 
 	if (prompt) {
 		r = calloc(1, sizeof(*r));
+		spare_begin();
 		stored = json_loadb(prompt, prompt_len, JSON_ALLOW_NUL, NULL);
+		if (!spare_end()) {
+			json_decref(stored);
+			stored = NULL;
+		}
 		if (!r || !stored) {
 			e = body_nomem(p);
 			goto out;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/spare.h"
 #include "store/base/utf8.h"
 
 /* Below this size no text can cost enough to be worth counting. */
@@ -57,7 +58,12 @@ static enum err load(const char *text, size_t len, json_t **ret)
 	json_error_t why;
 	json_t *v;
 
+	spare_begin();
 	v = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+	if (!spare_end()) {
+		json_decref(v);
+		return ERR_NOMEM;
+	}
 	if (v != NULL) {
 		*ret = v;
 		return OK;

@@ -17,6 +17,7 @@
 #include "server/upstream.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
+#include "store/base/spare.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -324,6 +325,7 @@ static enum err prepare(struct cmd *c, struct serving *s, struct why *why)
 	umask(077);
 	log_setup(s->config.log_level, s->config.log_format);
 	json_object_seed(0);
+	json_set_alloc_funcs(spare_malloc, spare_free);
 	return process_prepare(!s->config.core_dumps, why);
 }
 

@@ -22,6 +22,7 @@
 #include <sqlite3.h>
 
 #include "store/base/log.h"
+#include "store/base/spare.h"
 
 enum {
 	SCARCITY_OURS = 1,
@@ -103,9 +104,14 @@ int __wrap_asprintf(char **ret, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int __wrap___asprintf_chk(char **ret, int flag, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+static _Thread_local bool scarcity_in_jansson;
+
 void *__wrap_malloc(size_t n)
 {
-	return scarcity_denies(SCARCITY_OURS) ? NULL : __real_malloc(n);
+	return scarcity_denies(
+		   scarcity_in_jansson ? SCARCITY_JANSSON : SCARCITY_OURS)
+		   ? NULL
+		   : __real_malloc(n);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
@@ -183,16 +189,15 @@ static inline void *scarcity_sqlite_realloc(void *p, int n)
 		   : scarcity.sqlite.xRealloc(p, n);
 }
 
-/*
- * jansson 2.14 does not look whether its text buffer could grow: a character
- * is lost, and where it follows a backslash the library aborts. That is its
- * own affair (and, by its sizes, known); all its other allocations fail well.
- */
+/* As in the program: what lies under the spare fails. */
 static inline void *scarcity_jansson_malloc(size_t n)
 {
-	if (n >= 32 && (n & (n - 1)) == 0)
-		return __real_malloc(n);
-	return scarcity_denies(SCARCITY_JANSSON) ? NULL : __real_malloc(n);
+	void *p;
+
+	scarcity_in_jansson = true;
+	p = spare_malloc(n);
+	scarcity_in_jansson = false;
+	return p;
 }
 
 static inline void *scarcity_curl_malloc(size_t n)
@@ -227,7 +232,7 @@ static inline void scarcity_hook(void)
 	ours.xRealloc = scarcity_sqlite_realloc;
 	ASSERT(sqlite3_config(SQLITE_CONFIG_MALLOC, &ours) == SQLITE_OK);
 	json_object_seed(1);
-	json_set_alloc_funcs(scarcity_jansson_malloc, free);
+	json_set_alloc_funcs(scarcity_jansson_malloc, spare_free);
 	ASSERT(curl_global_init_mem(CURL_GLOBAL_DEFAULT, scarcity_curl_malloc,
 		   free, scarcity_curl_realloc, scarcity_curl_strdup,
 		   scarcity_curl_calloc) == CURLE_OK);

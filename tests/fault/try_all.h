@@ -67,9 +67,6 @@ static inline void expect(
 {
 	if (rc == OK || (failed != 0 && rc == ERR_NOMEM))
 		return;
-	/* jansson takes a text that it cannot copy for an invalid one. */
-	if (failed == SCARCITY_JANSSON && rc == ERR_INPUT)
-		return;
 	fail_msg("%s, allocation %llu: %s", what, (unsigned long long)at,
 	    err_name(rc));
 }
