@@ -1,3 +1,5 @@
+/* curl_multi_socket_all() is old; nothing newer looks at every transfer. */
+#define CURL_DISABLE_DEPRECATION
 #include "worker/fetch_pool.h"
 
 #include <errno.h>
@@ -11,6 +13,8 @@
 #include "worker/lookups.h"
 
 #define MAX_EVENTS 256
+/* Until memory may be there again. */
+#define AGAIN_MS 50
 
 /* What fetch_pool_step() does next. */
 enum phase { PHASE_SOCKETS, PHASE_TIMER, PHASE_DONE, PHASE_NOTHING };
@@ -19,6 +23,7 @@ struct fetch_pool {
 	CURLM *multi;
 	int epoll_fd, wake_fd;
 	int64_t timer_ms; /* when curl wants to be called; -1: never */
+	int64_t again_ms; /* when all are looked at again; -1: no need */
 	enum phase phase;
 	struct lookups lookups;
 	int n, next; /* events found, and which comes next */
@@ -76,6 +81,7 @@ enum err fetch_pool_new(int wake_fd, struct fetch_pool **ret)
 	*p = (struct fetch_pool){ .epoll_fd = -1,
 		.wake_fd = wake_fd,
 		.timer_ms = -1,
+		.again_ms = -1,
 		.phase = PHASE_NOTHING };
 	p->multi = curl_multi_init();
 	if (p->multi == NULL)
@@ -120,18 +126,23 @@ CURLM *fetch_pool_multi(struct fetch_pool *p)
 	return p->multi;
 }
 
+/* ${timeout_ms} (negative: for ever), or until ${due_ms} if that is earlier. */
+static int sooner(int timeout_ms, int64_t due_ms)
+{
+	int64_t left = due_ms - clock_mono_ms();
+
+	if (due_ms < 0)
+		return timeout_ms;
+	if (left < 0)
+		left = 0;
+	return timeout_ms < 0 || left < timeout_ms ? (int)left : timeout_ms;
+}
+
 bool fetch_pool_wait(struct fetch_pool *p, int timeout_ms)
 {
 	bool woken = false;
-	int64_t left;
 
-	if (p->timer_ms >= 0) {
-		left = p->timer_ms - clock_mono_ms();
-		if (left < 0)
-			left = 0;
-		if (timeout_ms < 0 || left < timeout_ms)
-			timeout_ms = (int)left;
-	}
+	timeout_ms = sooner(sooner(timeout_ms, p->timer_ms), p->again_ms);
 	p->n = epoll_wait(p->epoll_fd, p->event, MAX_EVENTS, timeout_ms);
 	if (p->n < 0)
 		p->n = 0; /* a signal: nothing was found */
@@ -143,14 +154,32 @@ bool fetch_pool_wait(struct fetch_pool *p, int timeout_ms)
 	return woken;
 }
 
+/*
+ * Without memory for it curl watches a socket neither then nor later, and says
+ * nothing to whom it belongs: all are looked at again.
+ */
+static void look_at(struct fetch_pool *p, CURLMcode rc)
+{
+	if (rc == CURLM_OK)
+		return;
+	log_error("fetch", "curl failed", "reason=%s", curl_multi_strerror(rc));
+	if (rc == CURLM_OUT_OF_MEMORY)
+		p->again_ms = clock_mono_ms() + AGAIN_MS;
+}
+
 static void act(struct fetch_pool *p, curl_socket_t fd, int what)
 {
 	int running;
-	CURLMcode rc = curl_multi_socket_action(p->multi, fd, what, &running);
 
-	if (rc != CURLM_OK)
-		log_error("fetch", "curl failed", "reason=%s",
-		    curl_multi_strerror(rc));
+	look_at(p, curl_multi_socket_action(p->multi, fd, what, &running));
+}
+
+static void act_again(struct fetch_pool *p)
+{
+	int running;
+
+	p->again_ms = -1;
+	look_at(p, curl_multi_socket_all(p->multi, &running));
 }
 
 static void act_on_event(struct fetch_pool *p, const struct epoll_event *ev)
@@ -199,6 +228,8 @@ bool fetch_pool_step(struct fetch_pool *p)
 			p->timer_ms = -1;
 			act(p, CURL_SOCKET_TIMEOUT, 0);
 		}
+		if (p->again_ms >= 0 && p->again_ms <= clock_mono_ms())
+			act_again(p);
 		return true;
 	case PHASE_DONE:
 		p->phase = PHASE_NOTHING;
