@@ -18,6 +18,11 @@
  *   tool_calls        assistant: [{"id","type":"function",
  *                     "function":{"name","arguments":string}}]
  *   tool_call_id      tool: string
+ * input               instead of messages: array of 1 to 2048 texts (or arrays
+ *                     of tokens) whose embeddings are wanted; the answer's text
+ *                     has a line for each, in order: its float32 values, lowest
+ *                     byte first, in base64
+ * dimensions          integer >= 1, beside input
  * max_output_tokens   integer >= 1
  * temperature, top_p, presence_penalty, frequency_penalty    numbers
  * stop                array of 1 to 8 strings
@@ -47,6 +52,7 @@
 /* Ceilings on what is accepted, checked by server/submit. */
 #define REQUEST_MAX_MESSAGES 4096
 #define REQUEST_MAX_TOOLS 256
+#define REQUEST_MAX_INPUTS 2048
 #define REQUEST_MAX_DEPTH 64
 #define REQUEST_MAX_MODEL_BYTES 256
 

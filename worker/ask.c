@@ -178,6 +178,20 @@ void ask_lacks_openai(struct ask *a)
 	}
 }
 
+json_t *ask_embeddings(struct ask *a, bool tokens)
+{
+	json_t *body = json_object(), *item;
+	size_t i;
+
+	json_array_foreach(ask_member(a, "input"), i,
+	    item) if (!tokens && !json_is_string(item))
+	    ask_refuse(a, "input: this upstream takes texts, not tokens");
+	ask_set(a, body, "model", json_string(a->target->model));
+	ask_copy(a, body, "input", "input");
+	ask_copy(a, body, "dimensions", "dimensions");
+	return body;
+}
+
 static int on_bytes(const char *bytes, size_t len, void *arg)
 {
 	buf_add(arg, bytes, len);

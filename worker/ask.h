@@ -64,6 +64,13 @@ void ask_extra(struct ask *a, json_t *body);
 void ask_extra_openai(struct ask *a, json_t *body);
 void ask_lacks_openai(struct ask *a);
 
+/*
+ * The body of a request for embeddings as most have it: model, input,
+ * dimensions, what is extra. Those who take only texts refuse tokens
+ * (${tokens} false).
+ */
+json_t *ask_embeddings(struct ask *a, bool tokens);
+
 /* Write ${body} and the headers that all upstreams want. Takes ${body}. */
 void ask_finish(struct ask *a, json_t *body, const char *stream_type);
 

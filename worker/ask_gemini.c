@@ -397,9 +397,42 @@ static void add_base(const struct dialect_target *target, struct buf *url)
 	    ends_with_version(target->base_url) ? "" : "/v1beta");
 }
 
-void ask_gemini(struct ask *a)
+static void set_target(struct ask *a, const char *what)
 {
 	struct buf *url = &a->ret->url;
+
+	add_base(a->target, url);
+	add_model(a, url);
+	buf_puts(url, what);
+	add_key(a);
+}
+
+void ask_gemini_embeddings(struct ask *a)
+{
+	json_t *body = json_object(), *list, *one, *item;
+	const char *name = model_name(a);
+	size_t i;
+
+	list = ask_array(a, body, "requests");
+	json_array_foreach(ask_member(a, "input"), i, item)
+	{
+		if (!json_is_string(item))
+			ask_refuse(
+			    a, "input: this upstream takes texts, not tokens");
+		one = json_pack("{s:o,s:{s:[{s:O}]}}", "model",
+		    json_sprintf("models/%s", name), "content", "parts", "text",
+		    item);
+		ask_copy(a, one, "outputDimensionality", "dimensions");
+		ask_append(a, list, one);
+	}
+	ask_extra(a, body);
+	ask_lacks_openai(a);
+	ask_finish(a, body, "application/json");
+	set_target(a, ":batchEmbedContents");
+}
+
+void ask_gemini(struct ask *a)
+{
 	json_t *body = json_object();
 
 	set_messages(a, body);
@@ -409,11 +442,8 @@ void ask_gemini(struct ask *a)
 	ask_extra(a, body);
 	ask_lacks_openai(a);
 	ask_finish(a, body, "text/event-stream");
-	add_base(a->target, url);
-	add_model(a, url);
-	buf_puts(url, ask_streams(a) ? ":streamGenerateContent?alt=sse"
+	set_target(a, ask_streams(a) ? ":streamGenerateContent?alt=sse"
 				     : ":generateContent");
-	add_key(a);
 }
 
 void ask_gemini_list(struct ask *a, const char *after)

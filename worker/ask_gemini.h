@@ -14,4 +14,7 @@ void ask_gemini(struct ask *a);
 /* As list in driver.h. */
 void ask_gemini_list(struct ask *a, const char *after);
 
+/* As build_embeddings. */
+void ask_gemini_embeddings(struct ask *a);
+
 #endif

@@ -199,6 +199,21 @@ static void add_key(struct ask *a)
 		buf_printf(&a->ret->headers, "Authorization: Bearer %s\n", key);
 }
 
+void ask_ollama_embeddings(struct ask *a)
+{
+	const char *base = a->target->base_url;
+	json_t *body = ask_embeddings(a, false);
+
+	if (json_object_get(ask_member(a, "extra"), "truncate") == NULL)
+		ask_set(a, body, "truncate", json_false());
+	ask_extra(a, body);
+	ask_lacks_openai(a);
+	ask_finish(a, body, "application/json");
+	buf_printf(&a->ret->url, "%s%s/embed", base,
+	    ends_with(base, "/api") ? "" : "/api");
+	add_key(a);
+}
+
 void ask_ollama(struct ask *a)
 {
 	const struct dialect_target *target = a->target;

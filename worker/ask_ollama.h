@@ -14,4 +14,7 @@ void ask_ollama(struct ask *a);
 /* As list in driver.h. */
 void ask_ollama_list(struct ask *a, const char *after);
 
+/* As build_embeddings. */
+void ask_ollama_embeddings(struct ask *a);
+
 #endif

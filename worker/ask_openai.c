@@ -47,6 +47,20 @@ static void add_key(struct ask *a)
 		buf_printf(&a->ret->headers, "Authorization: Bearer %s\n", key);
 }
 
+void ask_openai_embeddings(struct ask *a)
+{
+	json_t *body = ask_embeddings(a, true);
+
+	/* A quarter of the bytes; not all others know it. */
+	ask_set(a, body, "encoding_format",
+	    json_string(a->target->is_openai ? "base64" : "float"));
+	ask_extra(a, body);
+	ask_extra_openai(a, body);
+	ask_finish(a, body, "application/json");
+	buf_printf(&a->ret->url, "%s/embeddings", a->target->base_url);
+	add_key(a);
+}
+
 void ask_openai(struct ask *a)
 {
 	const struct dialect_target *target = a->target;

@@ -14,4 +14,7 @@ void ask_openai(struct ask *a);
 /* As list in driver.h. */
 void ask_openai_list(struct ask *a, const char *after);
 
+/* As build_embeddings. */
+void ask_openai_embeddings(struct ask *a);
+
 #endif

@@ -16,10 +16,13 @@
 #include "worker/json_in.h"
 #include "worker/parse_ndjson.h"
 #include "worker/parse_sse.h"
+#include "worker/results.h"
+#include "worker/vectors.h"
 
 enum mode {
 	MODE_STREAM,
 	MODE_WHOLE,   /* 2xx, application/json */
+	MODE_VECTORS, /* the same, of embeddings */
 	MODE_REFUSED, /* not 2xx: the body says why */
 	MODE_PAGE,    /* 2xx, text/html: somebody else answered */
 };
@@ -27,12 +30,13 @@ enum mode {
 struct decoder {
 	const struct dialect *dialect;
 	enum mode mode;
+	size_t embeddings; /* MODE_VECTORS: so many are expected */
 	struct answer answer;
 	union {
 		struct parse_sse sse;
 		struct parse_ndjson ndjson;
 	} stream;	 /* by the dialect's framing */
-	struct buf body; /* MODE_WHOLE, MODE_REFUSED */
+	struct buf body; /* MODE_WHOLE, MODE_VECTORS, MODE_REFUSED */
 	int status;
 	char *retry_after, *retry_after_ms, *should_retry, *date;
 	alignas(max_align_t) unsigned char state[]; /* the driver's */
@@ -282,6 +286,42 @@ static void on_whole(struct decoder *d)
 	json_decref(v);
 }
 
+/* The whole of what should be embeddings has come. */
+static void on_vectors(struct decoder *d)
+{
+	struct text t = body_text(d), none = { NULL, 0 };
+	struct results_embeddings r;
+	json_t *v = NULL;
+	enum err err;
+
+	err = results_embeddings(d->dialect, t.s, t.len, &r);
+	if (err == OK) {
+		if (r.n == d->embeddings)
+			vectors_tell(&d->answer, &r);
+		else
+			answer_fail_as(&d->answer, ERROR_PROTOCOL, NULL,
+			    "the upstream sent more or fewer embeddings than "
+			    "were asked for");
+		results_embeddings_fini(&r);
+		return;
+	}
+	if (err != ERR_UPSTREAM) {
+		answer_fail_err(&d->answer, err);
+		return;
+	}
+	err = json_in_parse(t.s, t.len, &v);
+	if (err == ERR_INPUT)
+		answer_eof(&d->answer);
+	else if (err != OK)
+		answer_fail_err(&d->answer, err);
+	else if (error_class_is_error(v, none))
+		fail(d, v, none, true);
+	else
+		answer_fail_as(&d->answer, ERROR_PROTOCOL, NULL,
+		    "the upstream sent no embeddings");
+	json_decref(v);
+}
+
 /* The upstream refused the request; its body may say why. */
 static void on_refused(struct decoder *d)
 {
@@ -322,10 +362,12 @@ static enum mode mode_of(const struct dialect_head *head)
 {
 	if (head->status < 200 || head->status > 299)
 		return MODE_REFUSED;
-	if (is_type(head->content_type, "application/json"))
-		return MODE_WHOLE;
 	if (is_type(head->content_type, "text/html"))
 		return MODE_PAGE;
+	if (head->embeddings > 0)
+		return MODE_VECTORS;
+	if (is_type(head->content_type, "application/json"))
+		return MODE_WHOLE;
 	return MODE_STREAM;
 }
 
@@ -348,6 +390,7 @@ enum err decoder_new(const struct dialect *dialect,
 		return ERR_NOMEM;
 	d->dialect = dialect;
 	d->mode = mode_of(head);
+	d->embeddings = head->embeddings;
 	d->status = head->status;
 	answer_init(&d->answer, sink, arg);
 	stream_init(d);
@@ -401,6 +444,7 @@ void decoder_feed(struct decoder *d, const char *bytes, size_t len)
 			on_parser_failed(d, err);
 		break;
 	case MODE_WHOLE:
+	case MODE_VECTORS:
 		buf_add(&d->body, bytes, len);
 		if (buf_state(&d->body) != OK)
 			answer_fail_err(&d->answer, buf_state(&d->body));
@@ -433,6 +477,7 @@ void decoder_end(struct decoder *d, bool clean)
 		answer_eof(&d->answer);
 		break;
 	case MODE_WHOLE: on_whole(d); break;
+	case MODE_VECTORS: on_vectors(d); break;
 	case MODE_REFUSED: on_refused(d); break;
 	case MODE_PAGE: on_page(d); break;
 	}

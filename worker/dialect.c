@@ -151,6 +151,13 @@ static enum err build(
 
 	a->request = root;
 	choice = ask_member(a, "tool_choice");
+	if (ask_member(a, "input") != NULL) {
+		if (d->build_embeddings == NULL)
+			ask_refuse(a, "input: this upstream has no embeddings");
+		else
+			d->build_embeddings(a);
+		return a->err;
+	}
 	if (json_array_size(ask_member(a, "messages")) == 0)
 		ask_refuse(a, "messages: empty or missing");
 	if (json_is_object(choice) && json_in_member(choice, "name").len == 0)

@@ -117,8 +117,9 @@ struct dialect_head {
 	int status;		  /* HTTP status */
 	const char *content_type; /* NULL: none */
 	const char *retry_after, *retry_after_ms, *should_retry,
-	    *date;	/* or NULL */
-	bool streaming; /* a streaming request was sent */
+	    *date;	   /* or NULL */
+	bool streaming;	   /* a streaming request was sent */
+	size_t embeddings; /* so many were asked for; 0: an answer was */
 };
 
 struct dialect;

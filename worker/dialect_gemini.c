@@ -129,6 +129,7 @@ const struct dialect dialect_gemini = {
 	.usage = frame_usage,
 	.build = ask_gemini,
 	.list = ask_gemini_list,
+	.build_embeddings = ask_gemini_embeddings,
 	.models = results_gemini_models,
 	.embeddings = results_gemini_embeddings,
 };

@@ -75,6 +75,7 @@ const struct dialect dialect_ollama = {
 	.usage = frame_usage,
 	.build = ask_ollama,
 	.list = ask_ollama_list,
+	.build_embeddings = ask_ollama_embeddings,
 	.models = results_ollama_models,
 	.embeddings = results_ollama_embeddings,
 };

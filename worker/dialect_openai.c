@@ -185,6 +185,7 @@ const struct dialect dialect_openai = {
 	.usage = frame_usage,
 	.build = ask_openai,
 	.list = ask_openai_list,
+	.build_embeddings = ask_openai_embeddings,
 	.models = results_openai_models,
 	.embeddings = results_openai_embeddings,
 	.generation = results_openai_generation,

@@ -65,6 +65,9 @@ struct dialect {
 	 */
 	void (*list)(struct ask *a, const char *after);
 
+	/* The same for a request with input; NULL: it makes no embeddings. */
+	void (*build_embeddings)(struct ask *a);
+
 	/* As results_*() on the parsed body; NULL: it has no such answer. */
 	enum err (*models)(const json_t *root, struct results_models *ret);
 	enum err (*embeddings)(

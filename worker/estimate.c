@@ -82,6 +82,10 @@ int64_t estimate_request(const char *request, size_t len)
 	if (scan_member(request, len, "messages", &list))
 		while (scan_each(list.s, list.len, &offset, &key, &v))
 			n += 4 + of_value(&key, &v, 4);
+	offset = 0;
+	if (scan_member(request, len, "input", &list))
+		while (scan_each(list.s, list.len, &offset, &key, &v))
+			n += of_value(&key, &v, 1);
 	if (scan_member(request, len, "tools", &list))
 		add_escaped(&tools, list.s, list.len);
 	return n + estimate_tokens(&tools);

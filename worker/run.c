@@ -360,6 +360,7 @@ void run_head(struct run *r, const struct dialect_head *head)
 	if (!listens(r) || r->decoder != NULL)
 		return;
 	h.streaming = r->streaming_asked;
+	h.embeddings = r->embeds;
 	if (decoder_new(r->target.upstream->dialect, &h, on_event, r,
 		&r->decoder) != OK)
 		run_fail(r, err_name(ERR_NOMEM), true, "out of memory");

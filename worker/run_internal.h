@@ -68,6 +68,7 @@ struct run {
 	size_t repeats_from, repeats_to;
 	bool must_reset;      /* its first content withdraws what was shown */
 	bool streaming_asked; /* a stream was asked for */
+	size_t embeds; /* so many embeddings were asked for; 0: an answer */
 	struct decoder *decoder;
 	struct run_outcome outcome;
 	/* Said by the upstream; NULL: not. */

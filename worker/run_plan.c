@@ -97,6 +97,17 @@ static enum interrupt recovery(const struct run *r, bool said)
 	return restart ? INTERRUPT_RESTART : INTERRUPT_AUTO;
 }
 
+/* The elements of a list. */
+static size_t count(const struct scan_value *list)
+{
+	struct scan_value key, v;
+	size_t offset = 0, n = 0;
+
+	while (scan_each(list->s, list->len, &offset, &key, &v))
+		n++;
+	return n;
+}
+
 static void read_request(struct run *r)
 {
 	const struct execution *e = r->execution;
@@ -125,6 +136,8 @@ static void read_request(struct run *r)
 		r->on_interrupt = recovery(r, said);
 	if (scan_member(e->request, e->request_len, "stream", &v))
 		r->streaming_asked = v.s[0] != 'f';
+	if (scan_member(e->request, e->request_len, "input", &v))
+		r->embeds = count(&v);
 }
 
 /* Will anybody be able to go on from a part of the answer? */
