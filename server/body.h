@@ -118,6 +118,20 @@ MUST_CHECK enum err body_ui(const struct json_t *root, bool fails,
 MUST_CHECK enum err body_question(const struct json_t *root, bool fails,
     struct body_create *ret, struct problem *p);
 
+/* --- embeddings (OpenAI) --- */
+
+struct body_embeddings {
+	struct body_create create;
+	bool base64; /* how the values are to be written */
+};
+
+/*
+ * {"model", "input", "dimensions"?, "encoding_format"?} and what else a client
+ * says, into an empty ${ret}. Fails: as body_create().
+ */
+MUST_CHECK enum err body_embeddings(
+    const struct json_t *root, struct body_embeddings *ret, struct problem *p);
+
 /* What a stored request of body_ui()'s said of chat and message. */
 void body_ui_reply(const char *request, size_t len, struct body_ui *ret);
 

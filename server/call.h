@@ -101,7 +101,7 @@ struct call *call_find(struct http_loop *loop, uint64_t number, uint64_t part);
 /* Zeroed memory of the call's own; NULL without memory. Once per call. */
 void *call_state(struct call *call, size_t bytes, void (*drop)(void *state));
 
-/* The same for the memo. */
+/* The same for the memo; ${drop} may be NULL. */
 void *call_memo(struct call *call, size_t bytes, void (*drop)(void *memo));
 
 /* ${body} is moved out of; a failed one becomes an internal error. */

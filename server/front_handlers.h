@@ -38,6 +38,9 @@ void front_openai_chat_show(struct call *call);
 void front_ui_chat(struct call *call);
 void front_ui_stream(struct call *call);
 
+/* front_openai_embeddings.c */
+void front_openai_embeddings_create(struct call *call);
+
 /* front_stream.c */
 void front_stream_start(struct call *call);
 

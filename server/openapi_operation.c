@@ -50,6 +50,8 @@ static const struct openapi_operation operations[] = {
 	    "200 object, 200 " EVENTS, "Idempotency-Key" },
 	{ HTTP_GET, "/v1/chat/completions/{id}", NULL,
 	    "200 object, 200 " EVENTS, "Last-Event-ID" },
+	{ HTTP_POST, "/v1/embeddings", "object", "200 object",
+	    "Idempotency-Key" },
 	{ HTTP_POST, "/stream", "object", "200 " EVENTS, "Idempotency-Key" },
 	{ HTTP_POST, "/api/chat", "object", "200 " EVENTS, "Idempotency-Key" },
 	{ HTTP_GET, "/api/chat/{id}/stream", NULL, "200 " EVENTS ", 204",

@@ -115,6 +115,8 @@ static const struct route table[] = {
 	    front_rest_model_show, "one of them; its name may have slashes",
 	    "refresh", .deep = true },
 
+	OPENAI(POST, "/v1/embeddings", RUN, ROUTE_CREATE,
+	    front_openai_embeddings_create, NULL, "OpenAI's embeddings"),
 	{ HTTP_POST, "/stream", &front_stream, RUN, ROUTE_CREATE,
 	    front_stream_start,
 	    "an answer to a text, as events that say their type", NULL, false },
@@ -296,7 +298,8 @@ const struct front *route_front_of(enum http_method method, const char *path)
 		return &front_ui;
 	if (method == HTTP_POST && strncmp(path, "/v1/", 4) != 0)
 		return &front_callable;
-	if (strncmp(path, "/v1/chat/", 9) == 0)
+	if (strncmp(path, "/v1/chat/", 9) == 0 ||
+	    strncmp(path, "/v1/embeddings", 14) == 0)
 		return &front_openai;
 	return &front_rest;
 }

@@ -42,6 +42,7 @@ static void as_chat(const char *text, size_t len)
 	struct body_chat chat = { 0 };
 	struct body_ui ui = { 0 };
 	struct body_create question = { 0 };
+	struct body_embeddings embeddings = { 0 };
 	json_t *root = NULL;
 	struct problem p = { 0 };
 
@@ -53,6 +54,9 @@ static void as_chat(const char *text, size_t len)
 		ASSERT(p.detail[0]);
 	if (body_question(root, true, &question, &p) != OK)
 		ASSERT(p.detail[0]);
+	if (body_embeddings(root, &embeddings, &p) != OK)
+		ASSERT(p.detail[0]);
+	body_create_fini(&embeddings.create);
 	body_create_fini(&question);
 	body_create_fini(&chat.create);
 	body_create_fini(&ui.create);

@@ -8,6 +8,9 @@
 
 import http from "node:http";
 
+// What it is asked for: an answer or, in any dialect, embeddings.
+const asks = /(\/chat\/completions|\/embeddings|\/api\/embed|:batchEmbedContents)$/;
+
 const sse = (value) => `data: ${JSON.stringify(value)}\n\n`;
 
 class Exchange {
@@ -76,6 +79,12 @@ class Exchange {
 		this.response.end(JSON.stringify({ error }));
 	}
 
+	// An answer that is no stream.
+	whole(value) {
+		this.response.writeHead(200, { "Content-Type": "application/json" });
+		this.response.end(typeof value === "string" ? value : JSON.stringify(value));
+	}
+
 	// The body ends, whatever was said before.
 	end() {
 		this.open();
@@ -120,7 +129,7 @@ export class ScriptedUpstream {
 		request.on("error", () => {});
 		request.on("data", (part) => parts.push(part));
 		request.on("end", () => {
-			if (request.method !== "POST" || !request.url.endsWith("/chat/completions")) {
+			if (request.method !== "POST" || !asks.test(request.url)) {
 				response.writeHead(404).end();
 				return;
 			}
