@@ -40,6 +40,8 @@ struct body_create {
 	char owner[KEY_NAME_BYTES];	/* "" not given */
 	char prompt[PROMPT_NAME_BYTES]; /* "": the messages are in members */
 	uint32_t version;		/* 0: the newest */
+	/* Who asks and leaves before the answer wants it cancelled. */
+	bool cancel_if_left;
 };
 
 /*
@@ -69,7 +71,6 @@ enum body_usage {
 struct body_chat {
 	struct body_create create;
 	bool stream;
-	bool cancel_on_leave; /* "on_disconnect":"cancel" */
 	enum body_usage usage;
 };
 
@@ -100,7 +101,6 @@ struct body_ui {
 	char chat[BODY_UI_NAME_BYTES]; /* its id; "" not said */
 	/* The message that the answer goes on with; "": it is a new one. */
 	char message[BODY_UI_NAME_BYTES];
-	bool cancel_on_leave;
 };
 
 /*

@@ -310,7 +310,7 @@ enum err body_ui(const struct json_t *root, bool fails, struct body_ui *ret,
 		"messageId", "on_disconnect", "metadata" };
 	const json_t *leave = json_object_get(root, "on_disconnect");
 	const json_t *metadata = json_object_get(root, "metadata");
-	struct body_ui ui = { .cancel_on_leave = is(leave, "cancel") };
+	struct body_ui ui = { 0 };
 	json_t *to = json_object(), *v;
 	const char *key;
 	enum err e;
@@ -340,6 +340,7 @@ enum err body_ui(const struct json_t *root, bool fails, struct body_ui *ret,
 		e = body_create_told(to, fails, &ui.create, p);
 	if (e == OK)
 		e = set_reply(root, &ui, p);
+	ui.create.cancel_if_left = is(leave, "cancel");
 	if (e == OK)
 		*ret = ui;
 	else

@@ -246,7 +246,7 @@ void front_openai_chat_create(struct call *call)
 	*memo = (struct chat){ .service = call->service,
 		.usage = chat.usage,
 		.stream = chat.stream,
-		.cancel_on_leave = chat.cancel_on_leave,
+		.cancel_on_leave = chat.create.cancel_if_left,
 		.wait_ms = WAIT_MS };
 	(void)snprintf(
 	    memo->model, sizeof(memo->model), "%s", model ? model : "");

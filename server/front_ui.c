@@ -144,7 +144,7 @@ void front_ui_chat(struct call *call)
 		return;
 	}
 	memo->service = call->service;
-	memo->cancel_on_leave = ui.cancel_on_leave;
+	memo->cancel_on_leave = ui.create.cancel_if_left;
 	memcpy(memo->chat, ui.chat, sizeof(memo->chat));
 	memcpy(memo->message, ui.message, sizeof(memo->message));
 	body = http_body(call->x, &len);

@@ -115,6 +115,62 @@ static enum err a_stored_prompt(void *arg)
 	return rc;
 }
 
+static const char chat[] =
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":["
+    "{\"type\":\"text\",\"text\":\"hi\",\"x\":1}]},{\"role\":\"assistant\","
+    "\"content\":null,\"refusal\":\"no\"}],\"max_tokens\":5,\"user\":\"u\","
+    "\"stop\":\"x\",\"stream_options\":{\"include_usage\":true}}";
+static const char ui_messages[] =
+    "{\"id\":\"c\",\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+    "\"parts\":[{\"type\":\"text\",\"text\":\"hi\"}]},{\"id\":\"2\","
+    "\"role\":\"assistant\",\"parts\":[{\"type\":\"step-start\"},"
+    "{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"tool-f\","
+    "\"toolCallId\":\"1\",\"state\":\"output-available\",\"input\":{},"
+    "\"output\":{\"x\":1}}]}]}";
+static const char question[] =
+    "{\"text\":\"hi\",\"orgId\":\"o\",\"conversationContext\":[{\"role\":"
+    "\"user\",\"content\":\"before\"}]}";
+static const char embeddings[] =
+    "{\"model\":\"m\",\"input\":\"hi\",\"dimensions\":5,\"user\":\"u\"}";
+
+/* What clients of other protocols send. */
+static enum err foreign_bodies(void *arg)
+{
+	struct body_embeddings vectors = { 0 };
+	struct body_create asked = { 0 };
+	struct body_chat c = { 0 };
+	struct body_ui ui = { 0 };
+	json_t *root[4] = { NULL };
+	struct problem p = { 0 };
+	enum err rc;
+
+	(void)arg;
+	rc = body_parse(chat, sizeof(chat) - 1, &root[0], &p);
+	if (rc == OK)
+		rc = body_chat(root[0], false, &c, &p);
+	if (rc == OK)
+		rc = body_parse(
+		    ui_messages, sizeof(ui_messages) - 1, &root[1], &p);
+	if (rc == OK)
+		rc = body_ui(root[1], false, &ui, &p);
+	if (rc == OK)
+		rc = body_parse(question, sizeof(question) - 1, &root[2], &p);
+	if (rc == OK)
+		rc = body_question(root[2], false, &asked, &p);
+	if (rc == OK)
+		rc = body_parse(
+		    embeddings, sizeof(embeddings) - 1, &root[3], &p);
+	if (rc == OK)
+		rc = body_embeddings(root[3], &vectors, &p);
+	body_create_fini(&c.create);
+	body_create_fini(&ui.create);
+	body_create_fini(&asked);
+	body_create_fini(&vectors.create);
+	for (size_t i = 0; i < 4; i++)
+		json_decref(root[i]);
+	return rc;
+}
+
 static enum err small_bodies(void *arg)
 {
 	static struct body_poll many;
@@ -137,11 +193,12 @@ static void bodies_are_read_whole_or_not(void **state)
 	} bodies[] = {
 		{ "a creation", a_creation },
 		{ "a stored prompt", a_stored_prompt },
+		{ "foreign bodies", foreign_bodies },
 		{ "small bodies", small_bodies },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		try_all(bodies[i].what, SCARCITY_OURS, bodies[i].run, NULL);
 		try_all(bodies[i].what, SCARCITY_JANSSON, bodies[i].run, NULL);
 	}

@@ -1,6 +1,7 @@
 // OpenAI's protocol: its own client library, and the AI SDK, with another base URL.
 
 import assert from "node:assert/strict";
+import net from "node:net";
 import { after, before, test } from "node:test";
 
 import { createOpenAI } from "@ai-sdk/openai";
@@ -9,7 +10,7 @@ import { generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI from "openai";
 
 import { ScriptedUpstream } from "./scripted_upstream.mjs";
-import { ADMIN_KEY, Service, within } from "./service.mjs";
+import { ADMIN_KEY, Service, each, within } from "./service.mjs";
 
 let upstream, service, client;
 
@@ -295,6 +296,36 @@ test("a client that said so cancels by leaving", async () => {
 
 	for (const { execution_id } of json.executions)
 		assert.equal((await service.finish(execution_id)).status, "cancelled");
+});
+
+test("who leaves at once, and said so, leaves nothing running either", async () => {
+	const { hostname, port } = new URL(service.url);
+	const body = JSON.stringify({ model: "sim", messages: hi("at once"), stream: true, on_disconnect: "cancel" });
+	const before = (await service.ask("/v1/executions?limit=1")).json.executions[0].execution_id;
+
+	// Gone before, while or after it is stored, as it happens.
+	await each(30, 10, () => new Promise((done, fail) => {
+		const socket = net.connect(Number(port), hostname, () => socket.write(
+			`POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
+			`Authorization: Bearer ${ADMIN_KEY}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+			() => { socket.resetAndDestroy(); done(); }));
+
+		socket.on("error", fail);
+	}));
+
+	// What was made so far, and one behind all of it.
+	const asked = client.chat.completions.create({ model: "sim", messages: hi("last") });
+	const last = await upstream.nextFor("last");
+
+	await last.finish();
+	await asked;
+
+	const { json } = await service.ask("/v1/executions?limit=100");
+	const made = json.executions.slice(1, json.executions.findIndex((e) => e.execution_id === before));
+
+	for (const { execution_id } of made)
+		assert.equal((await service.finish(execution_id)).status, "cancelled");
+	upstream.ready.length = 0;
 });
 
 test("the same idempotency key is the same execution", async () => {

@@ -28,9 +28,9 @@ static char *request(const char *text, struct body_ui *ret, struct problem *p)
 		assert_int_equal(
 		    body_request(&ui.create, NULL, 0, &out, &n, &model, p), OK);
 	json_decref(root);
+	*ret = ui;
 	body_create_fini(&ui.create);
 	free(model);
-	*ret = ui;
 	return out;
 }
 
@@ -136,7 +136,7 @@ static void what_is_told_later_is_read_back(void **state)
 
 	(void)state;
 	assert_non_null(got);
-	assert_true(ui.cancel_on_leave);
+	assert_true(ui.create.cancel_if_left);
 	body_ui_reply(got, strlen(got), &again);
 	assert_string_equal(again.chat, "c");
 	assert_string_equal(again.message, "");
