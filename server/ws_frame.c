@@ -169,6 +169,7 @@ static void queue(
 
 void ws_frame_feed(struct ws_frame *f, const char *data, size_t len)
 {
+	static const uint8_t close_bare[] = { 0x88, 0 };
 	static const uint8_t close_1002[] = { 0x88, 2, 1002 >> 8, 1002 & 255 };
 	int rc;
 
@@ -179,13 +180,15 @@ void ws_frame_feed(struct ws_frame *f, const char *data, size_t len)
 	rc = wslay_event_recv(f->wslay);
 	f->in = NULL;
 	f->in_len = 0;
-	if (rc == 0) {
-		put_out(f);
+	put_out(f);
+	if (rc == 0)
 		return;
-	}
-	/* What is no frame at all wslay would close without saying why. */
-	if (rc == WSLAY_ERR_CALLBACK_FAILURE)
+	/* What is no frame at all wslay closes without saying why. */
+	if (rc == WSLAY_ERR_CALLBACK_FAILURE && f->out.len >= 2 &&
+	    memcmp(f->out.data + f->out.len - 2, close_bare, 2) == 0) {
+		f->out.len -= 2;
 		buf_add(&f->out, close_1002, sizeof(close_1002));
+	}
 	f->broken = true;
 }
 
