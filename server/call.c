@@ -27,7 +27,6 @@ static void call_free(struct call *call)
 	if (call->memo_drop)
 		call->memo_drop(call->memo);
 	free(call->memo);
-	free(call->note);
 	free(call);
 }
 

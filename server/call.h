@@ -70,7 +70,6 @@ struct call {
 	struct call *whole; /* of a part; NULL otherwise */
 	uint64_t part;	    /* its number, never used twice on a whole */
 	atomic_bool woken;  /* its waiter fired; any thread sets it */
-	void *note;	    /* its maker's; freed with it */
 	/* Told why it failed; must end the part. */
 	void (*on_fail)(struct call *part, const struct problem *p);
 	/* In place of the header; lent for the part's life. */

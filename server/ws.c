@@ -138,7 +138,7 @@ static void on_wake(struct call *call)
 
 	ws_enter(ws);
 	while (part) {
-		struct ws_part *p = part->note;
+		struct ws_part *p = part->memo;
 
 		if (!atomic_exchange(&part->woken, false)) {
 			part = LIST_NEXT(part, link);

@@ -86,7 +86,7 @@ static void tell_end(struct ws *ws, const struct page *page, struct buf *b)
 static void on_page(
     struct reader *r, enum err e, const struct why *why, struct page *page)
 {
-	struct ws_part *p = r->call->note;
+	struct ws_part *p = r->call->memo;
 	struct ws *ws = ws_of(r->call);
 	struct buf b;
 

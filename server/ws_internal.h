@@ -30,7 +30,7 @@ enum ws_kind {
 	WS_FOLLOW, /* its state is a reader */
 };
 
-/* What a part is for: the call's note. */
+/* What a part is for: the call's memo. */
 struct ws_part {
 	enum ws_kind kind;
 	struct call *part;

@@ -29,7 +29,7 @@ static void tell_started(
 
 static void on_started(struct call *part, const struct submitted *s)
 {
-	struct ws_part *p = part->note;
+	struct ws_part *p = part->memo;
 	struct ws *ws = ws_of(part);
 
 	ws_enter(ws);
@@ -66,7 +66,7 @@ static void start(struct ws *ws, struct body_ws *w)
 static void on_cancelled(
     struct call *part, const struct id *id, enum execution_status status)
 {
-	struct ws_part *p = part->note;
+	struct ws_part *p = part->memo;
 	struct ws *ws = ws_of(part);
 	struct buf b;
 

@@ -1,5 +1,4 @@
 /* What one socket is asked for, many things at once. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/service_internal.h"
@@ -41,7 +40,7 @@ void ws_part_problem(struct ws *ws, const char *tag, const struct id *id,
 
 static void on_fail(struct call *part, const struct problem *problem)
 {
-	struct ws_part *p = part->note;
+	struct ws_part *p = part->memo;
 	struct ws *ws = ws_of(part);
 
 	ws_enter(ws);
@@ -81,16 +80,16 @@ struct ws_part *ws_part_new(
 		refuse(ws, w, &problem);
 		return NULL;
 	}
-	p = calloc(1, sizeof(*p) + key_len);
-	part = p ? call_part_new(ws->call, on_fail) : NULL;
-	if (!part) {
-		free(p);
+	part = call_part_new(ws->call, on_fail);
+	p = part ? call_memo(part, sizeof(*p) + key_len, NULL) : NULL;
+	if (!p) {
+		if (part)
+			call_part_end(part);
 		problem_from_err(&problem, ERR_NOMEM, NULL);
 		refuse(ws, w, &problem);
 		return NULL;
 	}
 	ws->n_parts++;
-	part->note = p;
 	*p = (struct ws_part){ .kind = kind,
 		.part = part,
 		.query = w->type == BODY_WS_QUERY,
@@ -124,7 +123,7 @@ struct ws_part *ws_part_follower(struct ws *ws, const struct id *id)
 
 	LIST_FOREACH(part, &ws->call->parts, link)
 	{
-		struct ws_part *p = part->note;
+		struct ws_part *p = part->memo;
 
 		if (p->kind == WS_FOLLOW && id_equal(&p->id, id))
 			return p;
@@ -139,7 +138,7 @@ void ws_part_cancel_all(struct ws *ws)
 
 	LIST_FOREACH(part, &ws->call->parts, link)
 	{
-		struct ws_part *p = part->note;
+		struct ws_part *p = part->memo;
 		struct worker *w;
 
 		/* Told: it is the caller's, which the worker does not ask. */
