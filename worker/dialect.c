@@ -89,7 +89,7 @@ void dialect_request_init(struct dialect_request *r)
 	buf_init(&r->body, DIALECT_MAX_BODY_BYTES);
 	buf_init(&r->headers, MAX_HEADER_BYTES);
 	buf_init(&r->warnings, MAX_WARNING_BYTES);
-	r->is_get = false;
+	r->is_get = r->alone = false;
 }
 
 void dialect_request_fini(struct dialect_request *r)

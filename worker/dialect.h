@@ -192,6 +192,8 @@ struct dialect_request {
 	 */
 	struct buf warnings;
 	bool is_get; /* a question without a body */
+	/* On a connection that nobody else's key is sent on, before or after. */
+	bool alone;
 };
 void dialect_request_init(struct dialect_request *r);
 void dialect_request_fini(struct dialect_request *r);

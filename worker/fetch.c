@@ -31,7 +31,7 @@ struct fetch {
 	size_t body_len;
 	uint64_t taken, max_body_bytes;
 	uint64_t name; /* of its host, see lookups.h */
-	bool is_get, added, has_head, refused, too_large, over;
+	bool is_get, alone, added, has_head, refused, too_large, over;
 	bool resolving, unheard; /* its host's name; nobody answers for it */
 };
 
@@ -198,6 +198,10 @@ static CURLcode set_options(struct fetch *f, const char *url)
 	SET(UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
 	SET(USERAGENT, "spool/" SPOOL_VERSION);
 	SET(HTTPHEADER, f->headers);
+	if (f->alone) {
+		SET(FRESH_CONNECT, 1L);
+		SET(FORBID_REUSE, 1L);
+	}
 	if (f->is_get) {
 		SET(HTTPGET, 1L);
 	} else {
@@ -249,6 +253,7 @@ enum err fetch_start(struct fetch_pool *pool, struct dialect_request *request,
 	if (buf_state(&request->url) != OK || buf_state(&request->body) != OK)
 		goto out;
 	f->is_get = request->is_get;
+	f->alone = request->alone;
 	f->body = request->body;
 	buf_init(&request->body, request->body.max);
 	f->body_len = f->body.len;

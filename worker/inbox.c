@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "worker/worker_key.h"
+
 struct inbox {
 	struct mailbox orders, acks;
 	/* What was taken out and not looked at yet: the pump's thread's. */
@@ -80,15 +82,19 @@ static enum err order(struct inbox *in, const struct inbox_order *model)
 	return rc;
 }
 
-enum err inbox_submit(struct inbox *in, struct execution **e)
+enum err inbox_submit(
+    struct inbox *in, struct execution **e, struct worker_key **key)
 {
 	enum err rc = order(
 	    in, &(struct inbox_order){ .mail.bytes = sizeof(struct inbox_order),
 		    .kind = INBOX_SUBMIT,
-		    .execution = *e });
+		    .execution = *e,
+		    .key = *key });
 
-	if (rc == OK)
+	if (rc == OK) {
 		*e = NULL;
+		*key = NULL;
+	}
 	return rc;
 }
 
@@ -154,6 +160,7 @@ void inbox_order_free(struct inbox_order *o)
 	if (o == NULL)
 		return;
 	execution_free(o->execution);
+	worker_key_free(o->key);
 	free(o);
 }
 

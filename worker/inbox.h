@@ -20,6 +20,7 @@
 #include "store/writer.h"
 
 struct inbox;
+struct worker_key;
 
 enum inbox_order_kind { INBOX_SUBMIT, INBOX_CANCEL };
 
@@ -27,6 +28,7 @@ struct inbox_order {
 	struct mail mail;
 	enum inbox_order_kind kind;
 	struct execution *execution; /* INBOX_SUBMIT: owned */
+	struct worker_key *key;	     /* the same; NULL: none */
 	struct id id;		     /* INBOX_CANCEL */
 };
 
@@ -42,8 +44,9 @@ MUST_CHECK enum err inbox_new(struct inbox **ret);
 /* Refuse what comes from now on, drop what is inside, give up the pump's share. */
 void inbox_close(struct inbox *in);
 
-/* Takes ${*e}. Fails: ERR_NOMEM, ERR_STOPPED. */
-MUST_CHECK enum err inbox_submit(struct inbox *in, struct execution **e);
+/* Takes both; *${key} may be NULL. Fails: ERR_NOMEM, ERR_STOPPED. */
+MUST_CHECK enum err inbox_submit(
+    struct inbox *in, struct execution **e, struct worker_key **key);
 /* Fails: ERR_NOMEM, ERR_STOPPED. */
 MUST_CHECK enum err inbox_cancel(struct inbox *in, const struct id *id);
 /* Ask the thread to stop in ${drain_ms}. */

@@ -288,9 +288,10 @@ out:
 	return rc;
 }
 
-enum err pump_submit(struct pump *p, struct execution **e)
+enum err pump_submit(
+    struct pump *p, struct execution **e, struct worker_key **key)
 {
-	return inbox_submit(p->inbox, e);
+	return inbox_submit(p->inbox, e, key);
 }
 
 enum err pump_cancel(struct pump *p, const struct id *id)

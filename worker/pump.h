@@ -22,6 +22,7 @@ struct pump;
 struct slots;
 struct store;
 struct upstreams;
+struct worker_key;
 struct worker_stats;
 
 /* All lent until pump_free(). */
@@ -40,8 +41,9 @@ struct pump_options {
 MUST_CHECK enum err pump_start(
     const struct pump_options *options, struct pump **ret);
 
-/* Takes ${*e}. Fails: ERR_STOPPED, ERR_NOMEM. */
-MUST_CHECK enum err pump_submit(struct pump *p, struct execution **e);
+/* Takes both; *${key} may be NULL. Fails: ERR_STOPPED, ERR_NOMEM. */
+MUST_CHECK enum err pump_submit(
+    struct pump *p, struct execution **e, struct worker_key **key);
 /* Fails: ERR_STOPPED, ERR_NOMEM. */
 MUST_CHECK enum err pump_cancel(struct pump *p, const struct id *id);
 

@@ -176,6 +176,8 @@ static struct run *make_run(struct pump *p, struct inbox_order *o)
 	if (begun)
 		past_read(p->options.store, o->execution, &past);
 	r = run_new(&p->env, &o->execution);
+	if (r != NULL)
+		run_take_key(r, &o->key);
 	if (begun && r != NULL)
 		run_recall(r, &past);
 	past_fini(&past);

@@ -6,6 +6,7 @@
 #include "store/base/log.h"
 #include "worker/delta.h"
 #include "worker/run_internal.h"
+#include "worker/worker_key.h"
 
 /*
  *  run_new()
@@ -80,10 +81,19 @@ struct run *run_new(struct run_env *env, struct execution **e)
 	return r;
 }
 
+void run_take_key(struct run *r, struct worker_key **key)
+{
+	ASSERT(r->state == RUN_QUEUED && r->own_key == NULL);
+	r->own_key = *key;
+	*key = NULL;
+}
+
 void run_free(struct run *r)
 {
 	if (r == NULL)
 		return;
+	run_attempt_forget_key(r);
+	worker_key_free(r->own_key);
 	r->env->counts.streaming -= r->state == RUN_STREAMING;
 	decoder_free(r->decoder);
 	execution_free(r->execution);

@@ -24,6 +24,7 @@ struct past;
 struct prices;
 struct run;
 struct upstreams;
+struct worker_key;
 
 /* With what a process before left half-way (worker.h). */
 enum run_recover {
@@ -74,6 +75,9 @@ struct run *run_new(struct run_env *env, struct execution **e);
  * left in the log. Copies.
  */
 void run_recall(struct run *r, const struct past *past);
+
+/* Before it begins: takes the key that came with it; *${key} may be NULL. */
+void run_take_key(struct run *r, struct worker_key **key);
 
 /* NULL is nothing. Says nothing: a run that has not ended is forgotten. */
 void run_free(struct run *r);

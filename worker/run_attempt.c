@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/digest.h"
 #include "store/base/jsonout.h"
 #include "store/base/log.h"
 #include "worker/circuit.h"
 #include "worker/note.h"
 #include "worker/prices.h"
 #include "worker/run_internal.h"
+#include "worker/worker_key.h"
 
 /* --- rows of our own --- */
 
@@ -45,7 +47,7 @@ static enum err build(
 	const struct execution *e = r->execution;
 	struct dialect_target t = { .base_url = u->base_url,
 		.model = r->target.model,
-		.key = u->key,
+		.key = r->key,
 		.is_openai = u->is_openai };
 	const char *request = e->request == NULL ? "" : e->request;
 	struct estimate kept = { 0 };
@@ -69,6 +71,39 @@ static enum err build(
 	return rc;
 }
 
+void run_attempt_forget_key(struct run *r)
+{
+	if (r->key != NULL)
+		digest_wipe(r->key, strlen(r->key));
+	free(r->key);
+	r->key = NULL;
+}
+
+/* The client's own before the operator's. False: the outcome says. */
+static bool choose_key(struct run *r)
+{
+	const struct upstream_entry *u = r->target.upstream;
+	const char *own = worker_key_for(r->own_key, u->name);
+	const char *key = own != NULL ? own : u->key;
+	char hint[256];
+
+	run_attempt_forget_key(r);
+	r->key_is_ours = own == NULL;
+	if (key != NULL && *key != '\0') {
+		r->key = strdup(key);
+		if (r->key != NULL)
+			return true;
+		run_fail(r, err_name(ERR_NOMEM), true, "out of memory");
+		return false;
+	}
+	if (u->key_variable == NULL)
+		return true;
+	upstreams_key_hint(u, hint, sizeof(hint));
+	run_fail(r, dialect_error_name(ERROR_AUTH), false,
+	    "%s wants a key and there is none: %s", u->name, hint);
+	return false;
+}
+
 bool run_attempt_build(struct run *r, struct dialect_request *ret)
 {
 	struct why why = { "" };
@@ -79,7 +114,10 @@ bool run_attempt_build(struct run *r, struct dialect_request *ret)
 	r->unsettled = true;
 	r->begun_ms = r->env->mono_ms;
 	r->begun_wall_ms = r->env->wall_ms;
+	if (!choose_key(r))
+		return false;
 	rc = build(r, ret, &why);
+	ret->alone = !r->key_is_ours;
 	if (rc != OK) {
 		run_fail(r, rc == ERR_INPUT ? "bad_request" : err_name(rc),
 		    rc != ERR_INPUT, "%s",
@@ -249,7 +287,9 @@ static void blame(struct run *r)
 
 	if (!r->begun || r->has_content)
 		return;
-	if (!o->retryable || o->final) {
+	/* Nor is a client's key, or its limit, the upstream's fault. */
+	if (!o->retryable || o->final ||
+	    (!r->key_is_ours && o->http_status > 0)) {
 		/* It said so itself: it is there. */
 		if (o->http_status > 0)
 			(void)circuit_good(u->circuit);

@@ -58,9 +58,12 @@ static void hide(char *s, const char *secret)
 	hide_cut(s, secret, len);
 }
 
-static const char *secret(const struct run *r)
+/* Whatever key an upstream may echo: the one that was sent, and ours. */
+static void hide_keys(const struct run *r, char *s)
 {
-	return r->target.upstream == NULL ? NULL : r->target.upstream->key;
+	hide(s, r->key);
+	if (r->target.upstream != NULL)
+		hide(s, r->target.upstream->key);
 }
 
 void run_complete(struct run *r, enum finish_reason reason, struct text native)
@@ -80,7 +83,7 @@ __attribute__((format(printf, 5, 0))) static void fail(struct run *r,
 	char text[RUN_MAX_MESSAGE_BYTES];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	hide(text, secret(r));
+	hide_keys(r, text);
 	r->outcome = (struct run_outcome){ .known = true,
 		.final = final,
 		.status = EXECUTION_FAILED,
@@ -114,6 +117,20 @@ void run_fail_for_good(
 	va_end(ap);
 }
 
+/* No key was sent: that is what is wrong. */
+static void add_hint(struct run *r)
+{
+	char hint[256], *longer = NULL;
+
+	upstreams_key_hint(r->target.upstream, hint, sizeof(hint));
+	if (r->outcome.message == NULL ||
+	    asprintf(&longer, "%s (no key was sent: %s)", r->outcome.message,
+		hint) < 0)
+		return;
+	free(r->outcome.message);
+	r->outcome.message = longer;
+}
+
 void run_fail_as_told(struct run *r, const struct dialect_error *e)
 {
 	if (r->outcome.known)
@@ -129,8 +146,10 @@ void run_fail_as_told(struct run *r, const struct dialect_error *e)
 		.http_status = e->status,
 		.retryable = e->retryable,
 		.retry_after_ms = e->retry_after_ms };
-	hide(r->outcome.message, secret(r));
-	hide(r->outcome.provider_code, secret(r));
+	if (e->kind == ERROR_AUTH && r->key == NULL)
+		add_hint(r);
+	hide_keys(r, r->outcome.message);
+	hide_keys(r, r->outcome.provider_code);
 }
 
 void run_fail_as_cancelled(struct run *r)

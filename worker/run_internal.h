@@ -44,6 +44,7 @@ struct run {
 	size_t at;			/* the present target's place in it */
 	struct upstreams_target target; /* the present or last; may be none */
 	uint32_t tries;			/* at the present target */
+	struct worker_key *own_key;	/* came with it; NULL: none did */
 	struct retry_limits retry;
 	enum interrupt on_interrupt;
 	int64_t due_ms; /* RUN_BACKOFF: when to begin again */
@@ -57,6 +58,8 @@ struct run {
 	const char *broke_off; /* the code of the attempt that was cut last */
 
 	/* --- of the present attempt --- */
+	char *key;	  /* what it is sent with; NULL: nothing */
+	bool key_is_ours; /* the operator's, not the client's */
 	uint32_t attempt; /* from 1 once begun */
 	/* What happened, for run_turn() to act upon. */
 	bool begun, connected, has_content, paused;
@@ -112,6 +115,9 @@ bool run_plan_continues(const struct run *r, size_t i);
 bool run_plan_next(struct run *r);
 
 /* --- run_attempt.c --- */
+
+/* Wipe the key of the present attempt. */
+void run_attempt_forget_key(struct run *r);
 
 /* Make the request for the present target. False: the outcome says why not. */
 bool run_attempt_build(struct run *r, struct dialect_request *ret);

@@ -61,6 +61,45 @@ static const char *url_fault(const char *url)
 	return NULL;
 }
 
+bool upstreams_key_ok(const char *key)
+{
+	return visible(key, MAX_KEY_BYTES);
+}
+
+void upstreams_key_hint(const struct upstream_entry *e, char *dst, size_t room)
+{
+	const char *variable = e->key_variable;
+
+	snprintf(dst, room,
+	    "give [upstream %s] key_env = %s or key_file%s%s, or send one as "
+	    "X-Provider-Key",
+	    e->name, variable == NULL ? "VARIABLE" : variable,
+	    variable == NULL ? "" : ", without that section set ",
+	    variable == NULL ? "" : variable);
+}
+
+/* These answer nobody without a key. */
+static const char *key_variable(const char *url)
+{
+	static const struct {
+		const char *host, *variable;
+	} known[] = {
+		{ "api.openai.com", "OPENAI_API_KEY" },
+		{ "openrouter.ai", "OPENROUTER_API_KEY" },
+		{ "api.anthropic.com", "ANTHROPIC_API_KEY" },
+		{ "generativelanguage.googleapis.com", "GEMINI_API_KEY" },
+		{ "ollama.com", "OLLAMA_API_KEY" },
+	};
+	const char *host = strstr(url, "://") + 3;
+	size_t len = strcspn(host, ":/");
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strlen(known[i].host) == len &&
+		    memcmp(known[i].host, host, len) == 0)
+			return known[i].variable;
+	return NULL;
+}
+
 static bool copy(char **dst, const char *src)
 {
 	if (src == NULL)
@@ -91,7 +130,7 @@ static const char *fault(
 		return "there are two of this name";
 	if (in->dialect == NULL || dialect_find(in->dialect) == NULL)
 		return "there is no such dialect";
-	if (in->key != NULL && !visible(in->key, MAX_KEY_BYTES))
+	if (in->key != NULL && !upstreams_key_ok(in->key))
 		return "its key is empty or has blanks in it";
 	if (in->model != NULL && in->model[0] == '\0')
 		return "its default model is empty";
@@ -131,6 +170,7 @@ static enum err add(struct upstreams *u, const struct worker_upstream *in,
 	    !copy(&e->key, in->key) || !copy(&e->model, in->model) ||
 	    !copy(&e->prices, in->prices))
 		return ERR_NOMEM;
+	e->key_variable = key_variable(e->base_url);
 	len = strlen(e->base_url);
 	while (e->base_url[len - 1] == '/')
 		e->base_url[--len] = '\0';

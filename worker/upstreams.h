@@ -29,6 +29,8 @@ struct upstream_entry {
 	bool any_model; /* its models have slashes in their names */
 	enum prefill prefill;
 	char *prices; /* whose prices are its own; NULL: those it lists */
+	/* The usual name of its key; NULL: it may do without one. A literal. */
+	const char *key_variable;
 	struct circuit *circuit;
 };
 
@@ -73,6 +75,12 @@ void upstreams_free(struct upstreams *u);
  */
 MUST_CHECK enum err upstreams_resolve(const struct upstreams *u,
     const char *model, struct upstreams_route *ret, struct why *why);
+
+/* Is ${key} what a header's value may be? */
+bool upstreams_key_ok(const char *key);
+
+/* "give [upstream x] a key …": how to mend that ${e} has none. */
+void upstreams_key_hint(const struct upstream_entry *e, char *dst, size_t room);
 
 /* The one of that name, lent, or NULL. */
 const struct upstream_entry *upstreams_find(

@@ -23,6 +23,7 @@
 #include "worker/slots.h"
 #include "worker/upstreams.h"
 #include "worker/worker_internal.h"
+#include "worker/worker_key.h"
 
 #define MAX_THREADS 64
 
@@ -230,14 +231,51 @@ static struct pump *pump_of(struct worker *w, const struct id *id)
 	return w->pump[(id_hash(id) >> 32) % w->n_pumps];
 }
 
+enum err worker_key_read(const struct worker *w, const char *model,
+    const char *text, struct worker_key **ret, struct why *why)
+{
+	return worker_key_parse(w->upstreams, model, text, ret, why);
+}
+
+enum err worker_key_check(const struct worker *w, const char *model,
+    const char *owner, const struct worker_key *key, struct why *why)
+{
+	const struct upstream_entry *e;
+	struct upstreams_route route;
+	char hint[256];
+	enum err rc = upstreams_resolve(w->upstreams, model, &route, why);
+
+	(void)owner;
+	if (rc != OK)
+		return rc;
+	for (size_t i = 0; i < route.n; i++) {
+		e = route.at[i].upstream;
+		if (e->key_variable == NULL || e->key != NULL ||
+		    worker_key_for(key, e->name) != NULL)
+			return OK;
+	}
+	e = route.at[0].upstream;
+	upstreams_key_hint(e, hint, sizeof(hint));
+	err_why(why, "%s wants a key and there is none: %s", e->name, hint);
+	return ERR_INPUT;
+}
+
 enum err worker_submit(struct worker *w, struct execution **e)
+{
+	struct worker_key *none = NULL;
+
+	return worker_submit_with(w, e, &none);
+}
+
+enum err worker_submit_with(
+    struct worker *w, struct execution **e, struct worker_key **key)
 {
 	enum err rc;
 
 	if (atomic_load(&w->stopping))
 		return ERR_STOPPED;
 	slots_enter(&w->slots);
-	rc = pump_submit(pump_of(w, &(*e)->id), e);
+	rc = pump_submit(pump_of(w, &(*e)->id), e, key);
 	if (rc != OK)
 		slots_leave(&w->slots, false);
 	return rc;
@@ -252,8 +290,11 @@ enum err worker_cancel(struct worker *w, const struct id *id)
 
 bool worker_recovers(const struct worker *w, const struct execution *e)
 {
-	return w->recover != RUN_RECOVER_FAIL && e->request != NULL &&
-	       e->attempts < ATTEMPTS_MAX;
+	if (worker_key_was_with(e))
+		return false;
+	return e->status == EXECUTION_QUEUED ||
+	       (w->recover != RUN_RECOVER_FAIL && e->request != NULL &&
+		   e->attempts < ATTEMPTS_MAX);
 }
 
 /* --- settling --- */
@@ -309,6 +350,13 @@ static enum err describe_interrupted(struct worker *w,
 	m->model = e->target != NULL ? e->target : e->model;
 	m->error.code = "interrupted";
 	m->error.message = "spool stopped before the answer was complete";
+	if (worker_key_was_with(e)) {
+		m->error.code = "provider_key_lost";
+		m->error.message =
+		    "spool stopped before the answer was complete, and the "
+		    "provider's key that came with the request is not kept: "
+		    "send both again";
+	}
 	m->error.retryable = true;
 	m->attempts = attempts;
 	if (e->started_ms >= e->created_ms)
@@ -353,7 +401,7 @@ enum err worker_settle(struct worker *w, const struct execution *e)
 		.metadata = metadata.data,
 		.metadata_len = metadata.len,
 		.error_code = m.error.code,
-		.error_code_len = sizeof("interrupted") - 1 });
+		.error_code_len = strlen(m.error.code) });
 	rc = buf_state(&metadata) != OK ? buf_state(&metadata)
 	     : buf_state(&end) != OK	? buf_state(&end)
 					: batch_state(&write->u.batch);

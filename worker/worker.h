@@ -133,6 +133,44 @@ void worker_release(struct worker *w);
  */
 MUST_CHECK enum err worker_submit(struct worker *w, struct execution **e);
 
+/* --- a provider's key that comes with a request --- */
+
+struct worker_key;
+
+/*
+ * The member of a stored request that says that a key came with it: its value
+ * is the upstream that the key is for.
+ */
+#define WORKER_KEY_MEMBER "provider_key"
+
+/*
+ * Read ${text}, "KEY" for the upstream that ${model} asks first, or
+ * "UPSTREAM=KEY" for one of those that it asks. Gives: *${ret} for
+ * worker_key_free(). Fails: ERR_INPUT (${why} never has the key in it),
+ * ERR_NOMEM.
+ */
+MUST_CHECK enum err worker_key_read(const struct worker *w, const char *model,
+    const char *text, struct worker_key **ret, struct why *why);
+/* Wipes it. NULL is nothing. */
+void worker_key_free(struct worker_key *k);
+/* Whose it is; lent. */
+const char *worker_key_upstream(const struct worker_key *k);
+
+/*
+ * Is there a key for any upstream that ${model} asks, or does one do without?
+ * ${key} may be NULL. Fails: ERR_INPUT, and ${why} says how to give one.
+ */
+MUST_CHECK enum err worker_key_check(const struct worker *w, const char *model,
+    const char *owner, const struct worker_key *key, struct why *why);
+
+/*
+ * worker_submit() with ${*key}, which it takes, too (*${key} may be NULL). The
+ * run alone has it. Its request has WORKER_KEY_MEMBER: after a crash it is
+ * settled, not run.
+ */
+MUST_CHECK enum err worker_submit_with(
+    struct worker *w, struct execution **e, struct worker_key **key);
+
 /*
  * End ${id} as cancelled; nothing happens when it is not (or no longer) run
  * here. Never blocks. Fails: ERR_STOPPED, ERR_NOMEM.
@@ -140,14 +178,16 @@ MUST_CHECK enum err worker_submit(struct worker *w, struct execution **e);
 MUST_CHECK enum err worker_cancel(struct worker *w, const struct id *id);
 
 /*
- * Is ${e}, which a crash interrupted, to be run on? True: worker_submit() it,
- * whole as store_unfinished() gave it. False: worker_settle() it.
+ * Is ${e}, which had not ended when the last process did, to be run, or run on?
+ * True: worker_submit() it, whole as store_unfinished() gave it. False:
+ * worker_settle() it. What was queued is run, unless a key came with it.
  */
 bool worker_recovers(const struct worker *w, const struct execution *e);
 
 /*
  * Settle an execution that a crash interrupted: end it as failed with
- * error.code "interrupted", its chunks kept. Used before worker_submit()s at
+ * error.code "interrupted" ("provider_key_lost": it needed a key that came with
+ * it), its chunks kept. Used before worker_submit()s at
  * start, on the main thread. Posts to the writer.
  */
 MUST_CHECK enum err worker_settle(struct worker *w, const struct execution *e);

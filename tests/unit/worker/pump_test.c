@@ -119,13 +119,14 @@ static void orders_come_out_as_they_went_in(void **state)
 	struct inbox *in;
 	struct inbox_order *o;
 	struct execution *e = execution_new();
+	struct worker_key *key = NULL;
 	struct id id = id_new();
 	int64_t drain;
 
 	(void)state;
 	assert_int_equal(inbox_new(&in), OK);
 	assert_false(readable(inbox_fd(in)));
-	assert_int_equal(inbox_submit(in, &e), OK);
+	assert_int_equal(inbox_submit(in, &e, &key), OK);
 	assert_null(e);
 	assert_int_equal(inbox_cancel(in, &id), OK);
 	assert_true(readable(inbox_fd(in)));
