@@ -5,6 +5,7 @@
 
 #define NDJSON "application/x-ndjson"
 #define EVENTS "text/event-stream"
+#define CREATING "Idempotency-Key X-Provider-Key"
 
 static const struct openapi_operation operations[] = {
 	{ HTTP_POST, "/get_execution_chunks", "CallPoll",
@@ -12,17 +13,17 @@ static const struct openapi_operation operations[] = {
 	{ HTTP_POST, "/get_chunks", "CallPoll", "200 CallPage, 200 " EVENTS,
 	    NULL },
 	{ HTTP_POST, "/execute_prompt_streaming", "CallExecute",
-	    "200 CallStarted, 200 " EVENTS, "Idempotency-Key" },
+	    "200 CallStarted, 200 " EVENTS, CREATING },
 	{ HTTP_POST, "/execute", "CallExecute", "200 CallStarted, 200 " EVENTS,
-	    "Idempotency-Key" },
+	    CREATING },
 	{ HTTP_POST, "/execute_prompt", "CallExecute", "200 CallAnswer",
-	    "Idempotency-Key" },
+	    CREATING },
 	{ HTTP_POST, "/cancel_execution", "CallCancel", "200 CallCancelled",
 	    NULL },
 	{ HTTP_POST, "/cancel", "CallCancel", "200 CallCancelled", NULL },
 
 	{ HTTP_POST, "/v1/executions", "NewExecution",
-	    "202 Started, 200 Started", "Idempotency-Key" },
+	    "202 Started, 200 Started", CREATING },
 	{ HTTP_GET, "/v1/executions", NULL, "200 Executions", NULL },
 	{ HTTP_POST, "/v1/executions/poll", "Polls", "200 Pages", NULL },
 	{ HTTP_GET, "/v1/executions/export", NULL, "200 " NDJSON ":ExportLine",
@@ -163,6 +164,10 @@ static const struct openapi_parameter parameters[] = {
 
 	{ "Idempotency-Key", NULL, "string",
 	    "the same key and body again: the same execution", true },
+	{ "X-Provider-Key", NULL, "string",
+	    "a provider's key for this execution alone, KEY or UPSTREAM=KEY; "
+	    "never stored",
+	    true },
 	{ "If-None-Match", NULL, "string",
 	    "the ETag of the last answer: 304 unless there is news", true },
 	{ "Last-Event-ID", NULL, "string",

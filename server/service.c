@@ -120,7 +120,7 @@ out:
 /* Is it run, or run on, rather than settled? */
 static bool goes_on(const struct service *s, const struct execution *e)
 {
-	return e->status == EXECUTION_QUEUED || worker_recovers(s->o.worker, e);
+	return worker_recovers(s->o.worker, e);
 }
 
 /* Pages that are loaded again look for it. */

@@ -24,6 +24,7 @@ struct create_job {
 	struct write_job job;
 	struct id key; /* of the caller, for its limit */
 	bool limited;
+	struct worker_key *provider_key; /* for the worker; NULL: none came */
 	/* There is no room for a new one; an earlier one is told even so. */
 	bool refused;
 	struct problem refusal;
@@ -61,8 +62,8 @@ static void settle(struct write_job *job)
 	}
 	if (!fresh && !j->refused)
 		worker_release(s->o.worker);
-	else if (fresh &&
-		 worker_submit(s->o.worker, &w->u.create.execution) != OK)
+	else if (fresh && worker_submit_with(s->o.worker,
+			      &w->u.create.execution, &j->provider_key) != OK)
 		log_warn("submit", "left for next start", "err=stopped");
 	service_worker_done(s);
 }
@@ -109,7 +110,62 @@ static void create_drop(struct write_job *job)
 	    !j->made.existed)
 		cancel_left(job->service, &j->made.id);
 	execution_free(job->write.u.create.execution);
+	worker_key_free(((struct create_job *)job)->provider_key);
 	free(job);
+}
+
+/* Say in the request which upstream's key came with it, so that a start knows. */
+static enum err note_key(struct execution *e, const struct worker_key *key)
+{
+	static const char member[] = ",\"" WORKER_KEY_MEMBER "\":\"";
+	const char *upstream = worker_key_upstream(key);
+	struct buf b;
+	char *text;
+
+	ASSERT(e->request_len > 2 && e->request[e->request_len - 1] == '}');
+	buf_init(&b, e->request_len + sizeof(member) + strlen(upstream) + 4);
+	buf_add(&b, e->request, e->request_len - 1);
+	buf_puts(&b, member);
+	buf_puts(&b, upstream);
+	buf_puts(&b, "\"}");
+	text = buf_detach(&b, &e->request_len);
+	if (!text)
+		return ERR_NOMEM;
+	free(e->request);
+	e->request = text;
+	return OK;
+}
+
+/*
+ * The provider's key that came along, for the model's upstream; and is there
+ * any? Gives: *${ret}, NULL without one.
+ */
+static enum err provider_key(struct call *call, struct worker *w,
+    struct execution *e, struct worker_key **ret, struct problem *p)
+{
+	const char *text = http_header(call->x, "X-Provider-Key");
+	struct worker_key *key = NULL;
+	struct why why = { "" };
+	enum err rc = OK;
+
+	if (text)
+		rc = worker_key_read(w, e->model, text, &key, &why);
+	if (rc == OK)
+		rc = worker_key_check(w, e->model, e->owner, key, &why);
+	if (rc == OK && key)
+		rc = note_key(e, key);
+	if (rc == OK) {
+		*ret = key;
+		return OK;
+	}
+	worker_key_free(key);
+	problem_from_err(p, rc, &why);
+	if (rc == ERR_INPUT)
+		problem_set(p,
+		    text ? PROBLEM_INVALID_ARGUMENT
+			 : PROBLEM_FAILED_PRECONDITION,
+		    text ? "X-Provider-Key" : "model", "%s", why.text);
+	return rc;
 }
 
 /* The Idempotency-Key header; *ret NULL without one. False: answered. */
@@ -191,10 +247,11 @@ static void refuse_model(struct worker *w, const char *model, enum err e,
 }
 
 /* Room in the worker for ${model}, and in the caller's limit. */
-static enum err reserve(struct call *call, struct worker *w, const char *model,
-    const struct id *execution, struct problem *p)
+static enum err reserve(struct call *call, struct worker *w,
+    struct execution *made, struct worker_key **ret_key, struct problem *p)
 {
 	struct service *s = call->service;
+	const char *model = made->model;
 	struct why why = { "" };
 	char *target = NULL;
 	enum err e;
@@ -205,6 +262,9 @@ static enum err reserve(struct call *call, struct worker *w, const char *model,
 		refuse_model(w, model, e, &why, p);
 		return e;
 	}
+	e = provider_key(call, w, made, ret_key, p);
+	if (e != OK)
+		return e;
 	e = worker_reserve(w);
 	if (e != OK) {
 		problem_from_err(p, e, NULL);
@@ -212,7 +272,7 @@ static enum err reserve(struct call *call, struct worker *w, const char *model,
 	}
 	if (call->who.scopes & KEY_ADMIN)
 		return OK;
-	e = limit_open(s->limit, &call->who.key, execution);
+	e = limit_open(s->limit, &call->who.key, &made->id);
 	if (e == OK)
 		return OK;
 	worker_release(w);
@@ -232,6 +292,7 @@ static void post(struct call *call, struct execution *execution,
 {
 	struct service *s = call->service;
 	struct worker *w = service_worker(s);
+	struct worker_key *key = NULL;
 	struct create_job *j = NULL;
 	struct problem p;
 	bool refused;
@@ -240,7 +301,7 @@ static void post(struct call *call, struct execution *execution,
 		problem_from_err(&p, ERR_STOPPED, NULL);
 		goto fail;
 	}
-	refused = reserve(call, w, execution->model, &execution->id, &p) != OK;
+	refused = reserve(call, w, execution, &key, &p) != OK;
 	if (refused && !execution->idempotency_key)
 		goto fail_worker;
 	j = calloc(1, sizeof(*j));
@@ -255,6 +316,7 @@ static void post(struct call *call, struct execution *execution,
 		goto fail_worker;
 	}
 	j->refused = refused;
+	j->provider_key = key;
 	if (refused)
 		j->refusal = p;
 	memcpy(execution->request_hash, hash, DIGEST_BYTES);
@@ -277,6 +339,7 @@ static void post(struct call *call, struct execution *execution,
 fail_worker:
 	service_worker_done(s);
 fail:
+	worker_key_free(key);
 	execution_free(execution);
 	call_fail(call, &p);
 }

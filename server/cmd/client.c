@@ -302,6 +302,23 @@ static enum err curl_failed(
 		   : ERR_IO;
 }
 
+static bool add_provider_key(struct curl_slist **headers, const char *key)
+{
+	struct buf text;
+	bool added;
+
+	if (!key)
+		return true;
+	buf_init(&text, MAX_PATH_BYTES);
+	buf_printf(&text, "X-Provider-Key: %s", key);
+	buf_putc(&text, '\0');
+	added = buf_state(&text) == OK && add(headers, text.data);
+	if (text.data)
+		digest_wipe(text.data, text.len);
+	buf_fini(&text);
+	return added;
+}
+
 static enum err try_once(struct client *c, const struct client_call *call,
     json_t **ret, struct why *why)
 {
@@ -325,6 +342,7 @@ static enum err try_once(struct client *c, const struct client_call *call,
 	    !add(&headers, "Content-Type: application/json") ||
 	    !add(&headers, "Expect:") || !add(&headers, c->authorization) ||
 	    !add(&headers, call->idempotency_key ? text.data : NULL) ||
+	    !add_provider_key(&headers, call->provider_key) ||
 	    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers))
 		goto out;
 	err = set_times(c, call);

@@ -36,6 +36,8 @@ struct client_call {
 	const char *body; /* JSON text; NULL: none */
 	/* Sent as Idempotency-Key: such a POST may be tried again. NULL: none */
 	const char *idempotency_key;
+	/* Sent as X-Provider-Key. NULL: none */
+	const char *provider_key;
 	int64_t wait_ms; /* the server may take this long to begin; added */
 	/*
 	 * Takes the body of a good answer as it comes, whatever its length,

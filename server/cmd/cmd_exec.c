@@ -61,6 +61,13 @@ static const struct option_spec options[] = {
 	    .help = "when the answer breaks off half-way: fail, restart, "
 		    "continue (else fail), auto; else the server's, but into a "
 		    "pipe or a file, which takes nothing back, continue" },
+	{ .name = "provider-key",
+	    .kind = OPTION_SECRET,
+	    .arg = "PATH",
+	    .group = "Question",
+	    .help = "a key of your own for the upstream that is asked, or "
+		    "UPSTREAM=KEY; for this execution alone, never stored",
+	    .env = "SPOOL_PROVIDER_KEY" },
 	{ .name = "detach",
 	    .kind = OPTION_BOOL,
 	    .group = "Reading",
@@ -220,15 +227,16 @@ out:
 	return err;
 }
 
-static enum err create(
-    struct client *client, const char *body, json_t **ret, struct why *why)
+static enum err create(struct client *client, const struct option_set *o,
+    const char *body, json_t **ret, struct why *why)
 {
 	char key[ID_TEXT];
 	struct id id = id_new();
 	struct client_call call = { .method = CLIENT_POST,
 		.path = "/v1/executions",
 		.body = body,
-		.idempotency_key = key };
+		.idempotency_key = key,
+		.provider_key = option_text(o, "provider-key") };
 
 	/* So that asking again after a cut makes no second execution. */
 	id_text(&id, key);
@@ -256,7 +264,7 @@ static enum cmd_exit run(struct cmd *c)
 	if (!err)
 		err = client_open(o, &client, &why);
 	if (!err)
-		err = create(client, body, &made, &why);
+		err = create(client, o, body, &made, &why);
 	if (err) {
 		code = cmd_fail(err, &why);
 		goto out;
