@@ -243,25 +243,35 @@ static uint64_t packed_of(struct place *p, const struct id *id)
 	return packed.upto;
 }
 
+/* Until a live log has a segment: that tells when it began; else its end would. */
+static void until_begun(struct store *store, const struct id *id)
+{
+	struct execution e = { 0 };
+	struct query *q;
+
+	assert_int_equal(query_open(store, &q), OK);
+	while (e.first_chunk_ms == 0) {
+		execution_fini(&e);
+		e = (struct execution){ 0 };
+		usleep(1000);
+		assert_int_equal(query_execution(q, id, NULL, &e), OK);
+	}
+	assert_int_equal(e.status, EXECUTION_STREAMING);
+	execution_fini(&e);
+	query_close(q);
+}
+
 static void a_slow_log_does_not_keep_the_dead_alive(void **state)
 {
 	struct place *p = *state;
 	struct id slow = filled(p->store, 3, 20, false);
-	uint64_t packed;
 
 	for (int i = 0; i < 13; i++)
 		filled(p->store, 9000, 3, true);
-	/* A store that is closed packs nothing: let it have its turns. */
-	for (int i = 0;; i++) {
-		usleep(20000);
-		place_close(p);
-		packed = packed_of(p, &slow);
-		place_open(p);
-		if (packed > 0)
-			break;
-		assert_true(i < 1000);
-	}
-	assert_int_equal(packed, 3);
+	until_begun(p->store, &slow);
+	place_close(p);
+	assert_int_equal(packed_of(p, &slow), 3);
+	place_open(p);
 	grow(p->store, &slow, 3, 2, 20, true);
 }
 
@@ -269,23 +279,11 @@ static void a_slow_log_does_not_keep_the_dead_alive(void **state)
 static void of_a_crowd_of_live_rows_the_oldest_are_packed(void **state)
 {
 	struct place *p = *state;
-	struct execution e = { 0 };
 	struct id first = filled(p->store, 260, 3, false);
-	struct query *q;
 
 	for (int i = 1; i < 1000; i++)
 		filled(p->store, 260, 3, false);
-	assert_int_equal(query_open(p->store, &q), OK);
-	/* Its segment tells when it began; else its end would. */
-	while (e.first_chunk_ms == 0) {
-		execution_fini(&e);
-		e = (struct execution){ 0 };
-		usleep(10000);
-		assert_int_equal(query_execution(q, &first, NULL, &e), OK);
-	}
-	assert_int_equal(e.status, EXECUTION_STREAMING);
-	execution_fini(&e);
-	query_close(q);
+	until_begun(p->store, &first);
 	place_close(p);
 	place_open(p);
 	grow(p->store, &first, 260, 2, 3, true);

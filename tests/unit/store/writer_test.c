@@ -344,7 +344,7 @@ static void a_full_mailbox_refuses_all_but_batches(void **state)
 
 static struct engine faulty;
 static const struct engine *sound;
-static atomic_int append_says, commit_says;
+static atomic_int append_says, commit_says, commits_failed;
 /* A file without which a commit does as it should; NULL: none. */
 static _Atomic(const char *) until_gone;
 
@@ -368,6 +368,7 @@ static enum err commit_or_fail(struct engine_db *db)
 		return sound->commit(db);
 	sound->rollback(db);
 	err_why(&db->why, "told to fail");
+	atomic_fetch_add(&commits_failed, 1);
 	return rc;
 }
 
@@ -379,6 +380,7 @@ static void make_faulty(struct store *store)
 	faulty.commit = commit_or_fail;
 	atomic_store(&append_says, OK);
 	atomic_store(&commit_says, OK);
+	atomic_store(&commits_failed, 0);
 	atomic_store(&until_gone, NULL);
 	swap_engine(store, &faulty);
 }
@@ -566,7 +568,8 @@ static void a_strangers_lock_is_waited_out(void **state)
 	job_init(&batch, WRITE_BATCH);
 	add_texts(&batch.write.u.batch, &id, 0, 5, 30);
 	job_post(&batch, p->store);
-	usleep(20000);
+	while (atomic_load(&commits_failed) < 2)
+		usleep(1000);
 	assert_int_equal(store_failed(p->store, NULL), OK);
 	atomic_store(&commit_says, OK);
 	assert_int_equal(job_wait(&batch), OK);
