@@ -194,6 +194,7 @@ MUST_CHECK enum err body_backup(const char *text, size_t len,
 /* --- removals --- */
 
 #define BODY_MAX_IDS 1000
+#define BODY_NOTE_BYTES 401 /* with its NUL */
 
 struct body_prune {
 	struct retention_rule rule;
@@ -206,12 +207,13 @@ struct body_prune {
 	bool goes_on;
 	struct retention_mark mark;
 	struct id operation;
+	char note[BODY_NOTE_BYTES]; /* for the audit; "": none */
 };
 
 /*
  * {"ids"} or any of {"status", "owner", "since", "until", "older_than_ms",
  * "keep_last", "keep_bytes", "all"}; beside it {"payload_only", "dry_run",
- * "limit", "list", "next"}.
+ * "limit", "list", "next", "note"}.
  */
 MUST_CHECK enum err body_prune(
     const char *text, size_t len, struct body_prune *ret, struct problem *p);

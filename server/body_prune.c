@@ -260,11 +260,34 @@ static enum err read_ids(
 	json_object_foreach((json_t *)(uintptr_t)root, key, v)
 	{
 		if (strcmp(key, "ids") != 0 && strcmp(key, "dry_run") != 0 &&
-		    strcmp(key, "payload_only") != 0)
+		    strcmp(key, "payload_only") != 0 &&
+		    strcmp(key, "note") != 0)
 			return body_refuse(
 			    p, key, "%s does not go with ids", key);
 	}
 	return read_list(root, ret->id, &ret->n, p);
+}
+
+/* It is shown to people: no line of it may look like another. */
+static enum err read_note(
+    const json_t *root, struct body_prune *ret, struct problem *p)
+{
+	static const char *const names[] = { "note", NULL };
+	const char *text = NULL;
+
+	if (body_text(root, names, &text, p) != OK)
+		return ERR_INPUT;
+	if (!text)
+		return OK;
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return body_refuse(
+			    p, "note", "note has control characters");
+	if (strlen(text) >= sizeof(ret->note))
+		return body_refuse(p, "note", "note is of at most %d bytes",
+		    BODY_NOTE_BYTES - 1);
+	memcpy(ret->note, text, strlen(text) + 1);
+	return OK;
 }
 
 enum err body_ids(const char *text, size_t len, struct id *ret, size_t *ret_n,
@@ -288,7 +311,7 @@ enum err body_prune(
 {
 	static const char *const known[] = { "ids", "status", "owner", "since",
 		"until", "older_than_ms", "keep_last", "keep_bytes", "all",
-		"payload_only", "dry_run", "limit", "list", "next" };
+		"payload_only", "dry_run", "limit", "list", "next", "note" };
 	static const char *const limits[] = { "limit", NULL };
 	int64_t limit = BODY_MAX_IDS;
 	json_t *root = NULL;
@@ -307,6 +330,8 @@ enum err body_prune(
 		e = body_refuse(p, "list", "list goes with dry_run");
 	if (e == OK)
 		e = read_bool(root, "payload_only", &ret->rule.payload_only, p);
+	if (e == OK)
+		e = read_note(root, ret, p);
 	if (e == OK && json_object_get(root, "ids")) {
 		e = read_ids(root, ret, p);
 		goto out;

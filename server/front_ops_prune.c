@@ -13,6 +13,7 @@
 #include "server/read_pool.h"
 #include "server/service_internal.h"
 #include "server/write_execution.h"
+#include "server/write_rule.h"
 #include "server/write_job.h"
 #include "store/base/clock.h"
 #include "store/base/jsonout.h"
@@ -345,43 +346,19 @@ static void go_on(struct call *call)
 		look(call);
 }
 
-static void member_if(struct buf *b, const char *key, int64_t v, int64_t least)
-{
-	if (v >= least)
-		jsonout_member_int(b, key, v);
-}
-
 /* What was chosen, as it was asked. */
 static void describe(struct pruning *p)
 {
-	const struct retention_rule *r = &p->ask.rule;
 	struct buf b;
 
 	buf_init(&b, sizeof(p->audit.detail) - 1);
 	jsonout_object(&b);
 	if (p->ask.n > 0)
 		jsonout_member_int(&b, "ids", (int64_t)p->ask.n);
-	if (r->statuses) {
-		jsonout_key(&b, "status");
-		jsonout_array(&b);
-		for (int i = 0; i < EXECUTION_STATUSES; i++) {
-			const char *name =
-			    execution_status_name((enum execution_status)i);
-
-			if (r->statuses & 1u << i)
-				jsonout_string(&b, name, strlen(name));
-		}
-		jsonout_array_end(&b);
-	}
-	if (r->owner[0])
-		jsonout_member(&b, "owner", r->owner);
-	member_if(&b, "since_ms", r->since_ms, 1);
-	member_if(&b, "until_ms", r->until_ms, 1);
-	if (p->ask.n == 0) {
-		member_if(&b, "older_than_ms", r->age_ms, 0);
-		member_if(&b, "keep_last", r->count, 0);
-		member_if(&b, "keep_bytes", r->bytes, 0);
-	}
+	else
+		write_rule_members(&b, &p->ask.rule);
+	if (p->ask.note[0])
+		jsonout_member(&b, "note", p->ask.note);
 	jsonout_object_end(&b);
 	if (buf_state(&b) == OK)
 		memcpy(p->audit.detail, b.data, b.len);

@@ -155,6 +155,7 @@ MEMBERS(prune) = {
 	{ "limit?", "integer 1..1000", "in this call" },
 	{ "list?", "boolean", "beside dry_run: names the ids" },
 	{ "next?", "string", "of the last answer: goes on there" },
+	{ "note?", "string", "for the audit: up to 400 bytes" },
 	END,
 };
 MEMBERS(pruned) = {

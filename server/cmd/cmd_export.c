@@ -39,7 +39,7 @@ static const struct option_spec options[] = {
 	    .letter = 'z',
 	    .kind = OPTION_BOOL,
 	    .group = "File",
-	    .help = "compress it" },
+	    .help = "compress it; done anyway for a FILE that ends in .gz" },
 	{ .name = "force",
 	    .kind = OPTION_BOOL,
 	    .group = "File",
@@ -327,13 +327,21 @@ static enum err choose(const struct option_set *o, struct buf *typed,
 	return err ? err : buf_state(query);
 }
 
+/* A name that says gzip is believed. */
+static bool is_gz(const char *path)
+{
+	size_t len = path ? strlen(path) : 0;
+
+	return len > 3 && strcmp(path + len - 3, ".gz") == 0;
+}
+
 static enum err open_file(struct exporting *x, const struct option_set *o,
     const char *path, struct why *why)
 {
 	const char *after = option_text(o, "after");
 	struct export_options eo = {
 		.path = path,
-		.gzip = option_bool(o, "gzip"),
+		.gzip = option_bool(o, "gzip") || is_gz(path),
 		.force = option_bool(o, "force"),
 		.fresh = option_bool(o, "fresh"),
 	};
@@ -410,7 +418,7 @@ static const struct command command = {
 	    "complete; an export that was cut off goes on where it stopped "
 	    "when the same command is given again.",
 	.examples =
-	    "spool export --output all.ndjson.gz --gzip\n"
+	    "spool export --output all.ndjson.gz\n"
 	    "spool export --status failed --since 7d | jq -r .error_code\n"
 	    "spool export --after 019ab2c4-… --output next.ndjson\n",
 	.options = options,

@@ -8,7 +8,10 @@
 #include "server/cmd/output.h"
 #include "server/cmd/prune_export.h"
 #include "server/cmd/pruner.h"
+#include "server/body.h"
+#include "store/base/buf.h"
 #include "store/base/clock.h"
+#include "store/base/utf8.h"
 
 #define AMOUNT_BYTES 200
 
@@ -45,7 +48,8 @@ static const struct option_spec options[] = {
 	    .arg = "FILE",
 	    .group = "Removing",
 	    .help = "write them to FILE, a new one, as spool export does, "
-		    "then remove exactly those; by a running server" },
+		    "then remove exactly those; compressed when it ends in "
+		    ".gz" },
 	{ .name = "db",
 	    .letter = 'd',
 	    .kind = OPTION_STRING,
@@ -138,6 +142,47 @@ static enum err choose(
 		err = ERR_INPUT;
 	}
 	return err;
+}
+
+/*
+ * What goes by its ids was chosen here: the audit is told how. "" without
+ * --export-first.
+ */
+static void make_note(const struct option_set *o, char dst[BODY_NOTE_BYTES])
+{
+	static const char *const texts[] = { "status", "owner", "since",
+		"until" };
+	static const struct {
+		const char *name, *unit;
+	} numbers[] = { { "older-than", "ms" }, { "keep-last", "" },
+		{ "keep-bytes", "" } };
+	const char *path = option_text(o, "export-first");
+	struct buf b;
+
+	dst[0] = '\0';
+	if (!path)
+		return;
+	buf_init(&b, 8192);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (given(o, texts[i]))
+			buf_printf(
+			    &b, "--%s %s ", texts[i], option_text(o, texts[i]));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (given(o, numbers[i].name))
+			buf_printf(&b, "--%s %lld%s ", numbers[i].name,
+			    (long long)option_int(o, numbers[i].name),
+			    numbers[i].unit);
+	buf_printf(&b, "--export-first %s", path);
+	buf_putc(&b, '\0');
+	if (buf_state(&b) == OK)
+		snprintf(dst, BODY_NOTE_BYTES, "%s", b.data);
+	buf_fini(&b);
+	for (char *c = dst; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	/* What was cut off is cut at a letter's edge. */
+	for (size_t len = strlen(dst); !utf8_valid(dst, len) && len > 0;)
+		dst[--len] = '\0';
 }
 
 /* --- saying it --- */
@@ -248,6 +293,7 @@ static enum err remove_exported(struct prune_export *x, struct pruner *p,
     struct pruner_sum *sum, struct why *why)
 {
 	struct id ids[PRUNER_IDS];
+	bool done = false;
 	size_t n = 1;
 	enum err err = OK;
 
@@ -256,6 +302,10 @@ static enum err remove_exported(struct prune_export *x, struct pruner *p,
 		if (err || n == 0)
 			break;
 		err = pruner_erase(p, ids, n, sum, why);
+		show_progress(sum);
+	}
+	while (!err && !done && !interrupted) {
+		err = pruner_drop(p, sum, &done, why);
 		show_progress(sum);
 	}
 	return err;
@@ -272,10 +322,15 @@ static enum err export_and_remove(
 	err = prune_export_make(p, path, &interrupted, &x, why);
 	if (err)
 		return err;
+	if (prune_export_lines(x) == 0) {
+		fprintf(stderr, "nothing was chosen, and %s not made\n", path);
+		goto out;
+	}
 	fprintf(stderr, "%lld execution%s in %s\n",
 	    (long long)prune_export_lines(x),
 	    prune_export_lines(x) == 1 ? " is" : "s are", path);
 	err = remove_exported(x, p, sum, why);
+out:
 	prune_export_free(x);
 	return err;
 }
@@ -329,12 +384,14 @@ static bool may(struct cmd *c, struct pruner *p, enum cmd_exit *ret)
 
 static enum cmd_exit run(struct cmd *c)
 {
+	char note[BODY_NOTE_BYTES];
 	struct retention_rule rule;
 	struct pruner_options po = {
 		.options = c->options,
 		.rule = &rule,
-		.there = option_text(c->options, "export-first") != NULL,
+		.note = note,
 	};
+	const char *first = option_text(c->options, "export-first");
 	struct pruner_sum sum = { 0 };
 	struct pruner *p = NULL;
 	struct why why = { "" };
@@ -344,6 +401,7 @@ static enum cmd_exit run(struct cmd *c)
 	err = choose(c->options, &rule, &why);
 	if (err)
 		return cmd_fail(err, &why);
+	make_note(c->options, note);
 	if (!option_bool(c->options, "yes") &&
 	    !option_bool(c->options, "dry-run") && !isatty(STDIN_FILENO)) {
 		cmd_say("nobody can be asked: give --yes to remove for ever");
@@ -355,8 +413,8 @@ static enum cmd_exit run(struct cmd *c)
 	if (!may(c, p, &code))
 		goto out;
 	catch_interrupt();
-	err = po.there ? export_and_remove(c, p, &sum, &why)
-		       : remove_all(p, &sum, &why);
+	err = first ? export_and_remove(c, p, &sum, &why)
+		    : remove_all(p, &sum, &why);
 	hide_progress();
 	code = finish(c, &sum, err, &why);
 out:
@@ -378,8 +436,9 @@ static const struct command command = {
 	    "While a server has the store, the server does it (ask with an "
 	    "admin key); else the store is locked meanwhile, and the next "
 	    "server finishes the clearing up. Ctrl-C stops between two "
-	    "batches. With --export-first, which needs a server, all of it is "
-	    "in FILE, and on disk, before the first goes. A server with --retain-age, "
+	    "batches. With --export-first all of it is in FILE, and on disk, "
+	    "before the first goes; FILE is not made when there is nothing to "
+	    "go. A server with --retain-age, "
 	    "--retain-bytes or [retain NAME] sections does this by itself.",
 	.examples =
 	    "spool prune --older-than 90d --dry-run\n"

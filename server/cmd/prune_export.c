@@ -1,11 +1,12 @@
 #include "server/cmd/prune_export.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/cmd/export_file.h"
+#include "server/cmd/import_file.h"
+#include "store/import.h"
 
 /* Each line begins so, then the id. */
 static const char head[] = "{\"execution_id\":\"";
@@ -17,7 +18,7 @@ struct prune_export {
 	struct export_at at;
 	char line[HEAD_BYTES]; /* the beginning of the one that comes in */
 	size_t n_line;
-	FILE *in; /* while it is read */
+	struct import_file *in; /* while it is read */
 	char path[4096];
 	enum err err;
 	struct why why;
@@ -65,7 +66,7 @@ static bool on_data(const char *data, size_t len, void *arg)
 		if (!end)
 			continue;
 		if (line_id(x, &id) != OK) {
-			x->err = nonsense("the server's export", &x->why);
+			x->err = nonsense("the export", &x->why);
 			break;
 		}
 		id_text(&id, x->at.after);
@@ -76,6 +77,26 @@ static bool on_data(const char *data, size_t len, void *arg)
 	return x->err == OK;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+static enum err begin(struct prune_export *x, struct why *why)
+{
+	const struct export_options eo = { .path = x->path,
+		.gzip = ends_with(x->path, ".gz"),
+		.never_force = true,
+		.fresh = true,
+		.typed = "prune",
+		.query = "" };
+
+	return export_file_open(&eo, &x->at, &x->file, why);
+}
+
+/* The file begins with the first that was chosen. */
 static enum err fill(struct prune_export *x, struct pruner *p, struct why *why)
 {
 	struct id ids[PRUNER_IDS];
@@ -85,13 +106,15 @@ static enum err fill(struct prune_export *x, struct pruner *p, struct why *why)
 
 	while (!err && !done) {
 		err = pruner_list(p, ids, &n, &done, why);
+		if (!err && n > 0 && !x->file)
+			err = begin(x, why);
 		if (!err && n > 0)
 			err = pruner_export(p, ids, n, on_data, x, why);
 		if (x->err) {
 			*why = x->why;
 			err = x->err;
 		} else if (!err && x->n_line) {
-			err_why(why, "the server's export ends within a line");
+			err_why(why, "the export ends within a line");
 			err = ERR_IO;
 		}
 		if (!err && *x->interrupted)
@@ -100,15 +123,16 @@ static enum err fill(struct prune_export *x, struct pruner *p, struct why *why)
 	return err;
 }
 
-static enum err begin(struct prune_export *x, const char *path, struct why *why)
+/* What was written, whole, to be read again. */
+static enum err finish(struct prune_export *x, struct why *why)
 {
-	const struct export_options eo = { .path = path,
-		.never_force = true,
-		.fresh = true,
-		.typed = "prune",
-		.query = "" };
+	enum err err = export_file_finish(x->file, why);
 
-	return export_file_open(&eo, &x->at, &x->file, why);
+	export_file_close(x->file);
+	x->file = NULL;
+	if (err)
+		return err;
+	return import_file_open(x->path, IMPORT_LINE_ALONE_BYTES, &x->in, why);
 }
 
 enum err prune_export_make(struct pruner *p, const char *path,
@@ -122,19 +146,9 @@ enum err prune_export_make(struct pruner *p, const char *path,
 		return ERR_NOMEM;
 	x->interrupted = interrupted;
 	snprintf(x->path, sizeof(x->path), "%s", path);
-	err = begin(x, path, why);
-	if (!err)
-		err = fill(x, p, why);
-	if (!err)
-		err = export_file_finish(x->file, why);
-	export_file_close(x->file);
-	x->file = NULL;
-	if (!err)
-		x->in = fopen(path, "re");
-	if (!err && !x->in) {
-		err_why(why, "cannot read %s again: %s", path, strerror(errno));
-		err = ERR_IO;
-	}
+	err = fill(x, p, why);
+	if (!err && x->file)
+		err = finish(x, why);
 	if (err == ERR_CANCELLED)
 		err_why(why, "interrupted: nothing was removed");
 	if (!err) {
@@ -153,24 +167,25 @@ int64_t prune_export_lines(const struct prune_export *x)
 enum err prune_export_read(
     struct prune_export *x, struct id *ret, size_t *ret_n, struct why *why)
 {
-	char piece[65536];
-	size_t n = 0;
+	const char *line;
+	size_t len, n = 0;
+	enum err err = OK;
 
-	x->n_line = 0;
-	while (n < PRUNER_IDS && fgets(piece, sizeof(piece), x->in)) {
-		size_t len = strlen(piece);
-		bool ends = len > 0 && piece[len - 1] == '\n';
+	while (x->in && n < PRUNER_IDS) {
+		struct why reason = { "" };
 
-		add_head(x, piece, len);
-		if (!ends)
-			continue;
+		err = import_file_line(x->in, &line, &len, &reason);
+		if (err == ERR_NOT_FOUND)
+			break;
+		if (err) {
+			err_why(why, "cannot read %s again: %.200s", x->path,
+			    reason.text);
+			return ERR_IO;
+		}
+		x->n_line = 0;
+		add_head(x, line, len);
 		if (line_id(x, &ret[n++]) != OK)
 			return nonsense(x->path, why);
-		x->n_line = 0;
-	}
-	if (ferror(x->in) || x->n_line) {
-		err_why(why, "cannot read %s again", x->path);
-		return ERR_IO;
 	}
 	*ret_n = n;
 	return OK;
@@ -181,7 +196,6 @@ void prune_export_free(struct prune_export *x)
 	if (!x)
 		return;
 	export_file_close(x->file);
-	if (x->in)
-		fclose(x->in);
+	import_file_close(x->in);
 	free(x);
 }

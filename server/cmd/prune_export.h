@@ -19,7 +19,8 @@ struct prune_export;
 
 /*
  * Write all that ${p}'s rule chooses to the new file ${path}, whole and on disk
- * when it returns. Fails, and there is no file: ERR_CONFLICT (it is there),
+ * when it returns; compressed when its name ends in .gz. Where nothing is chosen
+ * no file is made. Fails, and there is no file: ERR_CONFLICT (it is there),
  * ERR_CANCELLED (*${interrupted} was set), as pruner_export().
  */
 MUST_CHECK enum err prune_export_make(struct pruner *p, const char *path,

@@ -19,20 +19,10 @@ enum err pruner_open(
 	if (!p)
 		return ERR_NOMEM;
 	p->rule = *o->rule;
+	if (o->note)
+		snprintf(p->note, sizeof(p->note), "%s", o->note);
 	/* Never another store than the one that was named. */
-	if (o->there && db_said) {
-		err = pruner_here_open(p, db, why);
-		if (!err) {
-			err_why(why,
-			    "--export-first asks a server, and no server has "
-			    "%s: start one",
-			    db);
-			err = ERR_STOPPED;
-		}
-		if (err != ERR_BUSY)
-			goto out;
-	}
-	if (!o->there && (db_said || !url_said)) {
+	if (db_said || !url_said) {
 		err = pruner_here_open(p, db, why);
 		if ((err == ERR_BUSY || (err == ERR_NOT_FOUND && !db_said)) &&
 		    !output_json())
@@ -76,6 +66,18 @@ void pruner_span(struct pruner_sum *sum, int64_t oldest_ms, int64_t newest_ms)
 		sum->newest_ms = newest_ms;
 }
 
+/* An id says when it was made; of what is removed by its id no more is known. */
+static void span_ids(struct pruner_sum *sum, const struct id *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t ms = 0;
+
+		for (int k = 0; k < 6; k++)
+			ms = ms << 8 | ids[i].byte[k];
+		pruner_span(sum, ms, ms);
+	}
+}
+
 enum err pruner_count(struct pruner *p, struct pruner_sum *ret, struct why *why)
 {
 	*ret = (struct pruner_sum){ 0 };
@@ -93,18 +95,34 @@ enum err pruner_turn(
 enum err pruner_list(struct pruner *p, struct id *ret, size_t *ret_n,
     bool *ret_done, struct why *why)
 {
-	return pruner_there_list(p, ret, ret_n, ret_done, why);
+	return p->client ? pruner_there_list(p, ret, ret_n, ret_done, why)
+			 : pruner_here_list(p, ret, ret_n, ret_done, why);
 }
 
 enum err pruner_erase(struct pruner *p, const struct id *ids, size_t n,
     struct pruner_sum *sum, struct why *why)
 {
-	return pruner_there_erase(p, ids, n, sum, why);
+	enum err err = p->client ? pruner_there_erase(p, ids, n, sum, why)
+				 : pruner_here_erase(p, ids, n, sum, why);
+
+	if (!err)
+		span_ids(sum, ids, n);
+	return err;
+}
+
+enum err pruner_drop(
+    struct pruner *p, struct pruner_sum *sum, bool *ret_done, struct why *why)
+{
+	if (!p->client)
+		return pruner_here_turn(p, sum, ret_done, why);
+	*ret_done = true;
+	return OK;
 }
 
 enum err pruner_export(struct pruner *p, const struct id *ids, size_t n,
     bool (*on_data)(const char *data, size_t len, void *arg), void *arg,
     struct why *why)
 {
-	return pruner_there_export(p, ids, n, on_data, arg, why);
+	return p->client ? pruner_there_export(p, ids, n, on_data, arg, why)
+			 : pruner_here_export(p, ids, n, on_data, arg, why);
 }

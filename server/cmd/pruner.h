@@ -25,7 +25,7 @@ struct pruner;
 struct pruner_options {
 	const struct option_set *options; /* of the command: --db, --url, … */
 	const struct retention_rule *rule; /* copied */
-	bool there;			   /* only a running server will do */
+	const char *note; /* for the audit, copied; NULL: none */
 };
 
 /* What went, or would go; turns add up. */
@@ -36,10 +36,7 @@ struct pruner_sum {
 	int64_t file_bytes; /* while what they held is dropped; 0: not now */
 };
 
-/*
- * Fails: as store_open() and client_open(); ERR_STOPPED: ${there}, and no
- * server has the --db that was named.
- */
+/* Fails: as store_open() and client_open(). */
 MUST_CHECK enum err pruner_open(
     const struct pruner_options *o, struct pruner **ret, struct why *why);
 /* NULL is nothing. */
@@ -56,15 +53,25 @@ MUST_CHECK enum err pruner_count(
 MUST_CHECK enum err pruner_turn(
     struct pruner *p, struct pruner_sum *sum, bool *ret_done, struct why *why);
 
-/* Some of it by name, without a change: room for PRUNER_IDS. A server's only. */
+/* Some of it by name, without a change: room for PRUNER_IDS. */
 MUST_CHECK enum err pruner_list(struct pruner *p, struct id *ret, size_t *ret_n,
     bool *ret_done, struct why *why);
 
-/* Remove these, up to PRUNER_IDS. A server's only. */
+/*
+ * Behind the last pruner_erase(): *${ret_done}, what they held has been dropped,
+ * too, where it is done here; else call again.
+ */
+MUST_CHECK enum err pruner_drop(
+    struct pruner *p, struct pruner_sum *sum, bool *ret_done, struct why *why);
+
+/* Remove these, up to PRUNER_IDS. */
 MUST_CHECK enum err pruner_erase(struct pruner *p, const struct id *ids,
     size_t n, struct pruner_sum *sum, struct why *why);
 
-/* Have the server's lines (NDJSON) of these given to ${on_data}. */
+/*
+ * Have the lines (NDJSON) of these given to ${on_data}, which says whether to go
+ * on: ERR_CANCELLED.
+ */
 MUST_CHECK enum err pruner_export(struct pruner *p, const struct id *ids,
     size_t n, bool (*on_data)(const char *data, size_t len, void *arg),
     void *arg, struct why *why);

@@ -198,7 +198,12 @@ enum err pruner_there_erase(struct pruner *p, const struct id *ids, size_t n,
     struct pruner_sum *sum, struct why *why)
 {
 	json_t *answer = NULL;
-	enum err err = ask(p, ids_json(ids, n), sum, &answer, why);
+	json_t *body = ids_json(ids, n);
+	enum err err;
+
+	if (p->note[0])
+		json_object_set_new(body, "note", json_string(p->note));
+	err = ask(p, body, sum, &answer, why);
 
 	json_decref(answer);
 	return err;

@@ -287,6 +287,8 @@ test("an export that is cut off again and again is whole, byte by byte", async (
 	const zipped = await spool(["export", "--gzip", "--output", `${file}.gz`], { env: e });
 	assert.equal(zipped.code, 0, zipped.err);
 	assert.equal(gunzipSync(readFileSync(`${file}.gz`)).toString() === whole, true);
+	assert.equal((await spool(["export", "--output", `${file}.2.gz`], { env: e })).code, 0);
+	assert.equal(gunzipSync(readFileSync(`${file}.2.gz`)).toString() === whole, true, "its name says so");
 	await proxy.stop();
 });
 

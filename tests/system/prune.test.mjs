@@ -3,10 +3,11 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 
 import { command as spool, onTerminal } from "./command.mjs";
 import { ADMIN_KEY, Service, ask, each, pause, tempDir } from "./service.mjs";
@@ -354,9 +355,8 @@ test("--export-first has all in the file before it removes exactly that", async 
 	assert.equal((await spool(["import", file, "--db", other], { env })).code, 0);
 	const elsewhere = await spool(["prune", "--owner", "export", "--db", other, "--yes",
 		"--export-first", `${file}2`], { env });
-	assert.notEqual(elsewhere.code, 0);
-	assert.match(elsewhere.err, /--export-first .* no server has .*other\.db/);
-	assert.ok(!existsSync(`${file}2`));
+	assert.equal(elsewhere.code, 0, elsewhere.err);
+	assert.deepEqual(lines(readFileSync(`${file}2`, "utf8")), whole.slice(0, 3), "the store that was named, without a server");
 	assert.deepEqual(await listed("export"), ids.slice(3), "the store that was named is not the server's");
 	const stdout = await spool(["prune", "--owner", "export", "--yes", "--export-first", "-"], { env });
 	assert.equal(stdout.code, 2, stdout.err);
@@ -365,6 +365,51 @@ test("--export-first has all in the file before it removes exactly that", async 
 	assert.notEqual(nowhere.code, 0);
 	assert.deepEqual(await listed("export"), ids.slice(3), "without a file nothing goes");
 	assert.ok(!existsSync(`${file}.part`));
+});
+
+test("--export-first compresses, makes no empty file, and says when and why", async () => {
+	const own = await Service.start({ demo: true });
+	const dir = tempDir(), packed = path.join(dir, "old.ndjson.gz");
+	const ids = await ended(4, "packed", own);
+	const all = (await own.ask("/v1/executions/export")).text;
+	const base = ["prune", "--yes", "--json"];
+	const auditOf = async (args, options) => JSON.parse(lines((await spool(["audit", "--json", ...args], options)).out)[0]);
+
+	// Nothing is chosen: nothing is made.
+	const none = await spool([...base, "--older-than", "1h", "--export-first", path.join(dir, "none")], { env: envOf(own) });
+	assert.equal(none.code, 0, none.err);
+	assert.equal(JSON.parse(none.out).executions, 0);
+	assert.match(none.err, /nothing was chosen/);
+	assert.deepEqual(readdirSync(dir), []);
+
+	// By the server.
+	const there = await spool([...base, "--keep-last", "2", "--export-first", packed], { env: envOf(own) });
+	assert.equal(there.code, 0, there.err);
+	assert.equal(gunzipSync(readFileSync(packed)).toString(), lines(all).slice(0, 2).map((l) => `${l}\n`).join(""));
+	const sum = JSON.parse(there.out);
+	assert.equal(sum.executions, 2);
+	assert.ok(sum.oldest_created_at && sum.oldest_created_at <= sum.newest_created_at);
+	assert.deepEqual((await auditOf([], { env: envOf(own) })).detail,
+		{ ids: 2, note: `--keep-last 2 --export-first ${packed}` });
+	await own.stop();
+
+	// Without one, on the store itself.
+	const here = await spool([...base, "--owner", "packed", "--status", "completed", "--export-first", path.join(dir, "rest.gz"),
+		"--db", own.db]);
+	assert.equal(here.code, 0, here.err);
+	assert.equal(gunzipSync(readFileSync(path.join(dir, "rest.gz"))).toString(), lines(all).slice(2).map((l) => `${l}\n`).join(""));
+	assert.equal(JSON.parse(here.out).executions, 2);
+	assert.ok(JSON.parse(here.out).oldest_created_at);
+	assert.deepEqual(readdirSync(dir).sort(), ["old.ndjson.gz", "rest.gz"]);
+	assert.equal((await spool(["check", "--db", own.db])).code, 0);
+	await own.restart();
+	const entry = await auditOf([], { env: envOf(own) });
+	assert.equal(entry.actor, "offline");
+	assert.deepEqual(entry.detail, { status: ["completed"], owner: "packed",
+		note: `--status completed --owner packed --export-first ${path.join(dir, "rest.gz")}` });
+	assert.deepEqual((await own.ask("/v1/executions")).json.executions, []);
+	assert.equal((await own.ask(`/v1/executions/${ids[0]}`)).status, 410);
+	await own.stop();
 });
 
 test("Ctrl-C stops between two batches, says how far it came, and again goes on", async () => {

@@ -55,6 +55,25 @@ static void what_was_sent_becomes_a_rule(void **state)
 	assert_int_equal(got.limit, 1000);
 }
 
+static void a_note_goes_along_and_is_one_short_line(void **state)
+{
+	char text[BODY_NOTE_BYTES + 40];
+
+	(void)state;
+	taken("{\"all\":true,\"note\":\"ticket 4711, \\u00e9\"}");
+	assert_string_equal(got.note, "ticket 4711, \xc3\xa9");
+	taken("{\"ids\":[\"01890a5d-ac96-774b-bcce-b302099a8057\"],"
+	      "\"note\":\"x\"}");
+	assert_string_equal(got.note, "x");
+	taken("{\"all\":true}");
+	assert_string_equal(got.note, "");
+	refused("{\"all\":true,\"note\":\"a\\nb\"}", "note");
+	refused("{\"all\":true,\"note\":1}", "note");
+	snprintf(text, sizeof(text), "{\"all\":true,\"note\":\"%0*d\"}",
+	    BODY_NOTE_BYTES, 0);
+	refused(text, "note");
+}
+
 static void nothing_chosen_is_not_everything(void **state)
 {
 	(void)state;
@@ -135,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_sent_becomes_a_rule),
+		cmocka_unit_test(a_note_goes_along_and_is_one_short_line),
 		cmocka_unit_test(nothing_chosen_is_not_everything),
 		cmocka_unit_test(what_has_not_ended_cannot_be_chosen),
 		cmocka_unit_test(ids_go_alone),
