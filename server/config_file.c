@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/config_internal.h"
+#include "server/credential.h"
 #include "server/suggest.h"
 
 #define LINE_BYTES 4096
@@ -174,6 +175,7 @@ static enum err upstream_key(struct config_upstream *u, const char *key,
     const char *value, struct why *why)
 {
 	const char *secret = value;
+	char path[4096];
 
 	if (u->key) {
 		err_why(why, "only one of key, key_file and key_env");
@@ -184,7 +186,11 @@ static enum err upstream_key(struct config_upstream *u, const char *key,
 	if (strcmp(key, "key_env") == 0) {
 		secret = getenv(value);
 		if (!secret || !*secret) {
-			err_why(why, "key_env: %s is not in the environment",
+			if (credential_path(value, path, sizeof(path)))
+				return option_read_secret(path, &u->key, why);
+			err_why(why,
+			    "key_env: %s is not in the environment, nor a "
+			    "credential",
 			    value);
 			return ERR_INPUT;
 		}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/config_internal.h"
+#include "server/credential.h"
 #include "server/suggest.h"
 #include "worker/worker.h"
 
@@ -275,10 +276,11 @@ static enum err host_url(const char *text, char **ret)
 /* What is set of a provider's variables. */
 struct found {
 	char base_name[64];
+	char credential[4096]; /* the path of one; "": none */
 	const char *key, *file, *base_url, *model;
 };
 
-static struct found find_variables(const struct provider *p)
+static void find_variables(const struct provider *p, struct found *ret)
 {
 	struct found f = { 0 };
 	char name[64];
@@ -294,30 +296,40 @@ static struct found find_variables(const struct provider *p)
 		if (f.base_url && !*f.base_url)
 			f.base_url = NULL;
 	}
-	return f;
+	snprintf(name, sizeof(name), "%s_API_KEY", p->prefix);
+	if (f.key || f.file ||
+	    !credential_path(name, f.credential, sizeof(f.credential)))
+		f.credential[0] = '\0';
+	*ret = f;
 }
 
 static enum err take_provider(
     struct config *c, const struct provider *p, struct why *why)
 {
-	struct found f = find_variables(p);
 	struct config_upstream *u;
+	struct found f;
 	char where[96];
 	enum err err;
 
-	if ((!f.key && !f.file && !f.base_url) ||
+	find_variables(p, &f);
+	if ((!f.key && !f.file && !f.base_url && !f.credential[0]) ||
 	    config_upstream_find(c, p->name))
 		return OK;
 	if (f.key || f.file)
 		snprintf(where, sizeof(where), "environment %s_%s", p->prefix,
 		    f.key ? "API_KEY" : "API_KEY_FILE");
+	else if (f.credential[0])
+		snprintf(where, sizeof(where), "credential %.64s",
+		    strrchr(f.credential, '/') + 1);
 	else
 		snprintf(where, sizeof(where), "environment %s", f.base_name);
 	err = config_upstream_add(c, p->name, where, &u, why);
 	if (!err)
 		err = f.key    ? copy(&u->key, f.key)
 		      : f.file ? option_read_secret(f.file, &u->key, why)
-			       : OK;
+		      : f.credential[0]
+			  ? option_read_secret(f.credential, &u->key, why)
+			  : OK;
 	if (!err)
 		err = strcmp(f.base_name, "OLLAMA_HOST") == 0 && f.base_url
 			  ? host_url(f.base_url, &u->base_url)

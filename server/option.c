@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/credential.h"
 #include "server/option_internal.h"
 #include "server/suggest.h"
 #include "store/base/digest.h"
@@ -269,6 +270,23 @@ static enum err take_variable(
 	return err;
 }
 
+/* It stands for the variable; one that is set beats it. */
+static enum err take_credential(struct option_value *v, struct why *why)
+{
+	char path[4096], where[OPTION_WHERE_BYTES];
+	struct why detail = { "" };
+	enum err err;
+
+	if (!credential_path(v->spec->env, path, sizeof(path)))
+		return OK;
+	snprintf(
+	    where, sizeof(where), "credential %.200s", strrchr(path, '/') + 1);
+	err = option_put_secret_file(v, path, OPTION_FROM_ENV, where, &detail);
+	if (err)
+		err_why(why, "%s: %s", where, detail.text);
+	return err;
+}
+
 enum err option_take_env(struct option_set *set, struct why *why)
 {
 	for (size_t i = 0; i < set->n; i++) {
@@ -279,6 +297,9 @@ enum err option_take_env(struct option_set *set, struct why *why)
 		if (!v->spec->env)
 			continue;
 		if (v->spec->kind == OPTION_SECRET) {
+			err = take_credential(v, why);
+			if (err)
+				return err;
 			snprintf(file, sizeof(file), "%s_FILE", v->spec->env);
 			err = take_variable(v, file, true, why);
 			if (err)

@@ -377,7 +377,11 @@ static const struct command command = {
 	    "with targets = UPSTREAM/MODEL, UPSTREAM/MODEL is a name for a "
 	    "list: the next is asked when the one before fails.\n\n"
 	    "SIGTERM or SIGINT stops it: new work is refused, running answers "
-	    "have --drain to end; a second one ends it at once.",
+	    "have --drain to end; a second one ends it at once. SIGHUP "
+	    "reloads nothing, and the log says so: what the configuration "
+	    "says is read at the start. A secret may also be a systemd "
+	    "credential, a file in $CREDENTIALS_DIRECTORY that is called as "
+	    "its variable, in small letters or as it is.",
 	.examples = "spool serve --demo\n"
 		    "OPENAI_API_KEY=… OPENAI_MODEL=… spool serve\n"
 		    "spool serve --config spool.ini --listen 127.0.0.1:9000\n",

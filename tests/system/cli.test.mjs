@@ -1,7 +1,7 @@
 // The commands as a person and a script meet them: words, streams, exit codes.
 
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { after, before, test } from "node:test";
 
@@ -107,6 +107,33 @@ test("a bad config file is told by file, line and word", async () => {
 		assert.equal(code, 2);
 		assert.equal(err, `spool: ${file}:4: unknown key "lisen" in [server]; did you mean "listen"?\n`);
 	}
+});
+
+test("a secret may be a credential of the service manager", async () => {
+	const dir = tempDir(), file = `${dir}/spool.ini`, out = `${dir}/made`;
+	const show = (env) => spool(["config", "show", "--origin", "-c", file], { env: { CREDENTIALS_DIRECTORY: out, ...env } });
+
+	mkdirSync(out);
+	writeFileSync(`${out}/spool_admin_key`, "admin-key-in-a-credential-0123456789\n");
+	writeFileSync(`${out}/openai_api_key`, "sk-credential\n");
+	writeFileSync(`${out}/OTHER_KEY`, "sk-other\n");
+	writeFileSync(file, "[upstream other]\nbase_url = http://127.0.0.1:9/v1\nmodel = m\nkey_env = OTHER_KEY\n");
+	const all = await show({});
+	assert.equal(all.code, 0, all.err);
+	assert.match(all.out, /admin_key.*credential spool_admin_key/);
+	assert.match(all.out, /upstream.*openai[^]*credential openai_api_key/);
+	assert.match(all.out, /upstream.*other/);
+	assert.doesNotMatch(all.out + all.err, /sk-|in-a-credential/);
+	// What is set in the environment is meant.
+	const set = await show({ SPOOL_ADMIN_KEY: "another-admin-key-0123456789abcdef" });
+	assert.match(set.out, /admin_key.*environment SPOOL_ADMIN_KEY/);
+	writeFileSync(`${out}/openai_api_key`, "");
+	const empty = await show({});
+	assert.equal(empty.code, 2);
+	assert.match(empty.err, /openai_api_key is empty/);
+	const none = await spool(["config", "check", "-c", file]);
+	assert.equal(none.code, 2);
+	assert.match(none.err, /OTHER_KEY is not in the environment, nor a credential/);
 });
 
 test("a value in quotes is told, not taken with them", async () => {
