@@ -353,7 +353,7 @@ enum err body_prompt(const char *text, size_t len, char **ret, size_t *ret_len,
 	e = make_messages(&w, members, p);
 	if (e == OK)
 		e = body_check_templates(
-		    json_object_get(members, "messages"), p);
+		    json_object_get(members, "messages"), template != NULL, p);
 	if (e != OK)
 		goto out;
 	*ret = body_dump(members, ret_len);

@@ -40,8 +40,12 @@ json_t *body_member(const json_t *o, const char *const *names);
 
 /* A checked, normalised copy of messages in *${ret}. */
 enum err body_messages(const json_t *v, json_t **ret, struct problem *p);
-/* Every text of ${messages} is a template. Fails: ERR_INPUT. */
-enum err body_check_templates(const json_t *messages, struct problem *p);
+/*
+ * Every text of ${messages} is a template; ${is_template}: they were made of
+ * template and system, and a refusal names those. Fails: ERR_INPUT.
+ */
+enum err body_check_templates(
+    const json_t *messages, bool is_template, struct problem *p);
 enum err body_tools(const json_t *v, json_t **ret, struct problem *p);
 enum err body_tool_choice(const json_t *v, json_t **ret, struct problem *p);
 

@@ -1,5 +1,7 @@
 /* A creation's stored form, and the rendering of a stored prompt into it. */
 #include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/body.h"
@@ -165,19 +167,43 @@ out:
 	return e;
 }
 
-enum err body_check_templates(const json_t *messages, struct problem *p)
+static enum err check_text(
+    const json_t *v, const char *field, struct problem *p)
 {
-	struct render *r = calloc(1, sizeof(*r));
-	json_t *copy = json_deep_copy(messages);
-	enum err e;
+	struct why why = { "" };
 
-	if (!r || !copy) {
-		e = body_nomem(p);
-	} else {
-		r->p = p;
-		e = render_messages(r, copy);
+	if (!json_is_string(v) || template_check(json_string_value(v),
+				      json_string_length(v), &why) == OK)
+		return OK;
+	return body_refuse(p, field, "%s: %s", field, why.text);
+}
+
+enum err body_check_templates(
+    const json_t *messages, bool is_template, struct problem *p)
+{
+	const json_t *m, *part;
+	size_t i, j;
+
+	json_array_foreach(messages, i, m)
+	{
+		const json_t *content = json_object_get(m, "content");
+		const char *role =
+		    json_string_value(json_object_get(m, "role"));
+		bool system = role && strcmp(role, "system") == 0;
+		char field[40];
+
+		(void)snprintf(field, sizeof(field), "messages[%zu]", i);
+		if (is_template)
+			(void)snprintf(field, sizeof(field), "%s",
+			    system ? "system" : "template");
+		if (check_text(content, field, p) != OK)
+			return ERR_INPUT;
+		json_array_foreach(content, j, part)
+		{
+			if (check_text(
+				json_object_get(part, "text"), field, p) != OK)
+				return ERR_INPUT;
+		}
 	}
-	json_decref(copy);
-	free(r);
-	return e;
+	return OK;
 }

@@ -186,6 +186,36 @@ static void a_key_needs_scopes_that_exist(void **state)
 	assert_int_equal(body_key("{}", 2, 0, &k, &p), ERR_INPUT);
 }
 
+static void a_prompt_whose_variable_is_broken_is_not_stored(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} bad[] = {
+		{ "{\"template\":\"a {{b\"}", "template" },
+		{ "{\"template\":\"a\",\"system\":\"{{}}\"}", "system" },
+		{ "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+		  "{\"role\":\"user\",\"content\":\"{{b c}}\"}]}",
+		    "messages[1]" },
+		{ "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+		  "\"text\",\"text\":\"{{\"}]}]}",
+		    "messages[0]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct problem p = { 0 };
+		char *stored = NULL;
+		size_t len = 0;
+
+		assert_int_equal(body_prompt(bad[i].text, strlen(bad[i].text),
+				     &stored, &len, &p),
+		    ERR_INPUT);
+		assert_string_equal(p.field, bad[i].field);
+		assert_non_null(strstr(p.detail, "begins no variable"));
+		assert_null(stored);
+	}
+}
+
 static void a_backup_has_a_plain_name_and_nothing_else(void **state)
 {
 	static const char *const wrong[] = { "{\"name\":\"\"}",
@@ -269,6 +299,8 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_refused),
 		cmocka_unit_test(many_polls_are_read_and_counted),
 		cmocka_unit_test(a_key_needs_scopes_that_exist),
+		cmocka_unit_test(
+		    a_prompt_whose_variable_is_broken_is_not_stored),
 		cmocka_unit_test(a_backup_has_a_plain_name_and_nothing_else),
 		cmocka_unit_test(what_to_do_when_it_fails_is_kept_and_checked),
 		cmocka_unit_test(
