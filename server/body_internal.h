@@ -7,6 +7,7 @@
 #define SERVER_BODY_INTERNAL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/problem.h"

@@ -1,7 +1,7 @@
 /* A creation's stored form, and the rendering of a stored prompt into it. */
-#include <stdlib.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/body.h"

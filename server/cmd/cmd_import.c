@@ -1,244 +1,21 @@
 #include <inttypes.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/cmd/client.h"
 #include "server/cmd/cmd.h"
 #include "server/cmd/holder.h"
 #include "server/cmd/import_file.h"
+#include "server/cmd/importing.h"
 #include "server/cmd/output.h"
 #include "store/audit.h"
-#include "store/base/clock.h"
 #include "store/base/id.h"
 #include "store/importer.h"
 #include "store/store.h"
 #include "store/store_look.h"
 #include "store/writer_wait.h"
-
-/* A request to a server ends with the line that passes one of these. */
-#define BATCH_LINES 500
-#define BATCH_BYTES ((size_t)1 << 20)
-#define WAIT_MS ((int64_t)10 * 60 * 1000)
-/* Lines whose fate is not known yet are fewer. */
-#define PLACES 1024
-#define PROGRESS_MS 200
-
-/* Where a line came from. */
-struct place {
-	const char *file;
-	uint64_t line, byte;
-};
-
-struct importing {
-	bool dry_run;
-	const char *owners; /* NULL: they stay */
-	struct import_owners map;
-	const char *file;  /* being read */
-	uint64_t n, bytes; /* lines so far */
-	struct place places[PLACES];
-	uint64_t counts[IMPORTER_FATES];
-	int64_t bar_ms;
-	bool bar;
-
-	/* Here. */
-	struct store *store;
-	struct importer *importer;
-	struct audit audit;
-	/* There. */
-	struct client *client;
-	struct buf batch;
-	uint64_t n_batch;
-};
-
-/* --- what is told --- */
-
-static void hide_bar(struct importing *x)
-{
-	if (x->bar)
-		fputs("\r\033[K", stderr);
-	x->bar = false;
-}
-
-static void show_bar(struct importing *x)
-{
-	int64_t now = clock_mono_ms();
-
-	if (!isatty(STDERR_FILENO) || now - x->bar_ms < PROGRESS_MS)
-		return;
-	x->bar_ms = now;
-	x->bar = true;
-	fprintf(stderr,
-	    "\r\033[K%" PRIu64 " lines, %.1f MB: %" PRIu64 " imported, %" PRIu64
-	    " existed, %" PRIu64 " refused",
-	    x->n, (double)x->bytes / 1e6, x->counts[IMPORTER_IMPORTED],
-	    x->counts[IMPORTER_EXISTED], x->counts[IMPORTER_REFUSED]);
-}
-
-static void tell_json(
-    const struct place *p, const char *id, const char *result, const char *why)
-{
-	json_t *line = json_pack("{s:s, s:I, s:I, s:s?, s:s}", "file", p->file,
-	    "line", (json_int_t)p->line, "byte", (json_int_t)p->byte,
-	    "execution_id", *id ? id : NULL, "result", result);
-
-	/* What cannot be said in JSON is left out. */
-	if (*why)
-		(void)json_object_set_new(line, "why", json_string(why));
-	if (line)
-		client_print(line);
-	json_decref(line);
-}
-
-/* The fate of line ${n}. */
-static void tell(struct importing *x, uint64_t n, enum importer_fate fate,
-    const char *id, const char *why)
-{
-	const struct place *p = &x->places[n % PLACES];
-
-	x->counts[fate]++;
-	if (output_json()) {
-		tell_json(p, id, importer_fate_name(fate), why);
-	} else if (fate == IMPORTER_REFUSED) {
-		hide_bar(x);
-		fprintf(stderr,
-		    "%s line %" PRIu64 " (byte %" PRIu64 ")%s%s: ", p->file,
-		    p->line, p->byte, *id ? " " : "", id);
-		output_text(stderr, why, strlen(why));
-		fputc('\n', stderr);
-	}
-	show_bar(x);
-}
-
-static void on_told(void *arg, const struct importer_told *t)
-{
-	char id[ID_TEXT] = "";
-
-	if (t->has_id)
-		id_text(&t->id, id);
-	tell(arg, t->line, t->fate, id,
-	    t->fate == IMPORTER_REFUSED ? t->why.text : "");
-}
-
-static void tell_end(struct importing *x)
-{
-	static const char *const names[] = { "imported", "existed", "refused" };
-	json_t *done;
-
-	hide_bar(x);
-	fprintf(stderr,
-	    "%s%" PRIu64 " imported, %" PRIu64 " existed, %" PRIu64
-	    " refused\n",
-	    x->dry_run ? "would be: " : "", x->counts[0], x->counts[1],
-	    x->counts[2]);
-	if (!output_json())
-		return;
-	done = json_pack("{s:{s:I, s:I, s:I, s:b}}", "done", names[0],
-	    (json_int_t)x->counts[0], names[1], (json_int_t)x->counts[1],
-	    names[2], (json_int_t)x->counts[2], "dry_run", (int)x->dry_run);
-	client_print(done);
-	json_decref(done);
-}
-
-/* --- by the server --- */
-
-static enum err take_answer(
-    struct importing *x, const json_t *answer, struct why *why)
-{
-	const json_t *lines = json_object_get(answer, "lines");
-	uint64_t first = x->n - x->n_batch;
-
-	if (json_array_size(lines) != x->n_batch) {
-		err_why(why, "%s answered with something else than an import",
-		    client_url(x->client));
-		return ERR_IO;
-	}
-	for (size_t i = 0; i < x->n_batch; i++) {
-		const json_t *line = json_array_get(lines, i);
-		const char *result = client_member(line, "result");
-		int fate = 0;
-
-		while (fate < IMPORTER_REFUSED &&
-		       strcmp(result,
-			   importer_fate_name((enum importer_fate)fate)) != 0)
-			fate++;
-		tell(x, first + 1 + i, (enum importer_fate)fate,
-		    client_member(line, "execution_id"),
-		    client_member(line, "why"));
-	}
-	return OK;
-}
-
-static enum err send_batch(struct importing *x, struct why *why)
-{
-	struct id id = id_new();
-	char key[ID_TEXT];
-	struct client_call call = { .method = CLIENT_POST,
-		.idempotency_key = key,
-		.wait_ms = WAIT_MS };
-	json_t *answer = NULL;
-	struct buf path;
-	enum err err;
-
-	if (x->n_batch == 0)
-		return OK;
-	/* The same batch again does no harm: existed. */
-	id_text(&id, key);
-	buf_init(&path, (size_t)64 << 10);
-	client_path(&path, "/v1/executions/import?dry_run=%s",
-	    x->dry_run ? "true" : "false");
-	if (x->owners)
-		client_path(&path, "&owner=%s", x->owners);
-	buf_putc(&path, '\0');
-	buf_putc(&x->batch, '\0');
-	err = buf_state(&path);
-	if (!err)
-		err = buf_state(&x->batch);
-	call.path = path.data;
-	call.body = x->batch.data;
-	if (!err)
-		err = client_call(x->client, &call, &answer, why);
-	if (!err)
-		err = take_answer(x, answer, why);
-	json_decref(answer);
-	buf_fini(&path);
-	buf_reset(&x->batch);
-	x->n_batch = 0;
-	return err;
-}
-
-/* The line is ${n} already. */
-static enum err put_there(
-    struct importing *x, const char *line, size_t len, struct why *why)
-{
-	enum err err = OK;
-
-	if (memchr(line, '\0', len)) {
-		x->n--;
-		err = send_batch(x, why);
-		x->n++;
-		if (!err)
-			tell(x, x->n, IMPORTER_REFUSED, "",
-			    "there is a NUL in it");
-		return err;
-	}
-	if (x->batch.len + len > IMPORT_LINE_BYTES) {
-		x->n--;
-		err = send_batch(x, why);
-		x->n++;
-	}
-	buf_add(&x->batch, line, len);
-	buf_putc(&x->batch, '\n');
-	x->n_batch++;
-	if (!err && (x->n_batch == BATCH_LINES || x->batch.len >= BATCH_BYTES))
-		err = send_batch(x, why);
-	return err;
-}
-
-/* --- both --- */
 
 /* Its line is too long: in its turn. */
 static enum err refuse(
@@ -254,10 +31,10 @@ static enum err refuse(
 	if (x->importer)
 		return importer_refuse(x->importer, x->n, &words, why);
 	x->n--;
-	err = send_batch(x, why);
+	err = importing_send(x, why);
 	x->n++;
 	if (!err)
-		tell(x, x->n, IMPORTER_REFUSED, "", words.text);
+		importing_tell(x, x->n, IMPORTER_REFUSED, "", words.text);
 	return err;
 }
 
@@ -286,8 +63,9 @@ static enum err take_file(struct importing *x, struct why *why)
 			break;
 		}
 		x->n++;
-		x->places[x->n % PLACES] = (struct place){ x->file,
-			import_file_number(f), import_file_byte(f) };
+		x->places[x->n % IMPORTING_PLACES] =
+		    (struct importing_place){ x->file, import_file_number(f),
+			    import_file_byte(f) };
 		if (err) {
 			put = refuse(x, &reason, why);
 			err = OK;
@@ -296,7 +74,7 @@ static enum err take_file(struct importing *x, struct why *why)
 		x->bytes += len;
 		put = x->importer
 			  ? importer_line(x->importer, x->n, line, len, why)
-			  : put_there(x, line, len, why);
+			  : importing_put(x, line, len, why);
 	}
 	import_file_close(f);
 	if (put)
@@ -307,7 +85,7 @@ static enum err take_file(struct importing *x, struct why *why)
 static enum err finish(struct importing *x, struct why *why)
 {
 	return x->importer ? importer_finish(x->importer, why)
-			   : send_batch(x, why);
+			   : importing_send(x, why);
 }
 
 static enum err take_files(struct importing *x, char **files, struct why *why)
@@ -355,7 +133,7 @@ static enum err open_here(struct importing *x, const char *db, struct why *why)
 	struct importer_options o = { .dry_run = x->dry_run,
 		.owners = x->owners ? &x->map : NULL,
 		.audit = &x->audit,
-		.on_told = on_told,
+		.on_told = importing_told,
 		.arg = x };
 	struct store_look look;
 	enum err err = store_look(db, &look, why);
@@ -444,7 +222,7 @@ static enum cmd_exit run(struct cmd *c)
 	err = take_files(x, c->operands, &why);
 	importer_close(x->importer);
 	tell_audit(x);
-	tell_end(x);
+	importing_tell_end(x);
 	refused = x->counts[IMPORTER_REFUSED] > 0;
 out:
 	if (x) {
