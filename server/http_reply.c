@@ -135,7 +135,8 @@ static void put_cors(struct buf *b, const struct http_exchange *x)
 		put(b, "Access-Control-Allow-Origin: ", x->origin);
 		put(b, "Access-Control-Expose-Headers: ",
 		    "X-Request-Id, ETag, Retry-After, Location, "
-		    "X-Execution-Id, Idempotency-Replayed, Server-Timing");
+		    "X-Execution-Id, Idempotency-Replayed, Server-Timing, "
+		    "X-Workflow-Run-Id");
 	}
 	/* Caches must know even where there was no Origin. */
 	if (x->conn->loop->server->gate.origins != NULL)

@@ -355,9 +355,11 @@ test("bytes are the same told again, from anywhere, and after a restart", async 
 	assert.equal(first.headers["content-type"], "text/event-stream");
 	assert.match(first.text, /data: \[DONE\]\n\n$/);
 
+	const whole = await client.chat.completions.retrieve(id);
 	const check = async () => {
 		const events = bare(first.text).split(/(?<=\n\n)/);
 
+		assert.deepEqual(await client.chat.completions.retrieve(id), whole);
 		assert.equal(bare((await replay(id)).text), bare(first.text));
 		assert.equal(bare((await replay(`chatcmpl-${id}`)).text), bare(first.text));
 		for (let i = 0; i <= events.length; i++) {
