@@ -42,11 +42,13 @@ enum phase {
 	PHASE_RECORDS,
 	PHASE_SEGMENTS, /* of the batch */
 	PHASE_LIVE_AGAIN,
-	PHASE_REQUESTS, /* in this order, down to the prompts */
+	PHASE_REQUESTS, /* in this order, down to the producers */
 	PHASE_TRASH,
 	PHASE_TOMBSTONES,
 	PHASE_KEYS,
 	PHASE_PROMPTS,
+	PHASE_STREAMS,
+	PHASE_PRODUCERS,
 	PHASE_SUSPECT, /* the next one's record */
 	PHASE_SUSPECT_SEGMENTS,
 	PHASE_SUSPECT_THERE, /* its record again */
@@ -111,6 +113,9 @@ static const struct {
 					   "dropped" },
 	[CHECK_TOMBSTONE] = { "tombstone",
 	    "delete this execution again, or " RESTORE },
+	[CHECK_STREAM] = { "stream",
+	    "restore a backup (spool restore), or delete this stream if it can "
+	    "be spared; look at the disk" },
 	[CHECK_TOO_MANY] = { "too_many", "mend these, then check again" },
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == CHECK_KINDS,
@@ -192,7 +197,13 @@ static enum err on_execution(void *arg, const struct engine_seen_execution *e)
 	check_subject_record(s, e);
 	if (run != NULL)
 		run->known = true;
-	return c->phase == PHASE_RECORDS ? check_usage_note(&c->usage, e) : OK;
+	if (c->phase == PHASE_RECORDS && s->stream)
+		c->counts.streams++;
+	else if (c->phase == PHASE_RECORDS)
+		c->counts.executions++;
+	return c->phase == PHASE_RECORDS && !s->stream
+		   ? check_usage_note(&c->usage, e)
+		   : OK;
 }
 
 /* The subject with that row: segments come in the order of rows. */
@@ -298,6 +309,44 @@ static enum err on_tombstone(void *arg, const struct id *id, bool there)
 	return OK;
 }
 
+static void found_stream(struct check *c, const char *name, const char *what)
+{
+	struct why why;
+
+	err_why(&why, "stream %s: %s", name, what);
+	found(c, CHECK_STREAM, NULL, why.text);
+}
+
+static enum err on_stream(void *arg, const struct engine_seen_stream *s)
+{
+	struct check *c = arg;
+	struct why why;
+
+	c->moved = true;
+	c->deleted_row = s->row;
+	if (s->forks != s->forks_there) {
+		err_why(&why, "it counts %lld forks, but %lld are there",
+		    (long long)s->forks, (long long)s->forks_there);
+		found_stream(c, s->name, why.text);
+	}
+	if (s->deleted && s->forks_there == 0)
+		found_stream(c, s->name, "it is deleted, and no fork needs it");
+	if (s->has_source && !s->source_there)
+		found_stream(c, s->name, "what it is a fork of is not there");
+	return OK;
+}
+
+static enum err on_producers(void *arg, int64_t row, bool there)
+{
+	struct check *c = arg;
+
+	c->moved = true;
+	c->deleted_row = row;
+	if (!there)
+		found_orphan(c, row, "the producers");
+	return OK;
+}
+
 static enum err on_damage(void *arg, const char *what)
 {
 	struct check *c = arg;
@@ -344,6 +393,8 @@ static struct engine_seen telling(struct check *c)
 		.on_name = on_name,
 		.on_trash = on_trash,
 		.on_tombstone = on_tombstone,
+		.on_stream = on_stream,
+		.on_producers = on_producers,
 		.on_damage = on_damage,
 		.arg = c };
 }
@@ -372,7 +423,7 @@ static enum err step_live(struct check *c, const struct engine_seen *to)
 	return rc;
 }
 
-/* Requests, trash, tombstones, keys and prompts: each to its end. */
+/* Requests, trash, tombstones, and so on: each to its end. */
 static enum err step_small(struct check *c, const struct engine_seen *to)
 {
 	const struct engine *engine = c->db->engine;
@@ -385,6 +436,12 @@ static enum err step_small(struct check *c, const struct engine_seen *to)
 		    c->db, c->deleted_row, DELETED_BATCH, STEP_BYTES, to);
 	else if (phase == PHASE_TRASH)
 		rc = engine->seen_trash(
+		    c->db, c->deleted_row, DELETED_BATCH, to);
+	else if (phase == PHASE_STREAMS)
+		rc = engine->seen_streams(
+		    c->db, c->deleted_row, DELETED_BATCH, to);
+	else if (phase == PHASE_PRODUCERS)
+		rc = engine->seen_producers(
 		    c->db, c->deleted_row, DELETED_BATCH, to);
 	else if (phase == PHASE_TOMBSTONES)
 		rc = engine->seen_tombstones(
@@ -412,7 +469,6 @@ static enum err step_records(struct check *c, const struct engine_seen *to)
 	rc = c->db->engine->seen_executions(c->db, c->last_row, BATCH, to);
 	if (rc != OK)
 		return rc;
-	c->counts.executions += c->n;
 	c->upto = INT64_MAX;
 	if (c->n > 0)
 		c->upto = c->last_row = c->batch[c->n - 1].row;
@@ -487,6 +543,16 @@ static enum err on_again(void *arg, const struct engine_seen_execution *e)
 	return OK;
 }
 
+/* A stream is known by its name, not by its log's id. */
+static void found_trouble(struct check *c, const struct check_subject *s,
+    const struct check_trouble *t)
+{
+	if (t->there && s->stream)
+		found_stream(c, s->name, t->what.text);
+	else if (t->there)
+		found(c, t->kind, &s->id, t->what.text);
+}
+
 static enum err step_there(struct check *c, const struct engine_seen *to)
 {
 	struct engine_seen again = *to;
@@ -501,10 +567,8 @@ static enum err step_there(struct check *c, const struct engine_seen *to)
 	c->phase = PHASE_SUSPECT;
 	if (c->gone)
 		return OK;
-	if (s->record.there)
-		found(c, s->record.kind, &s->id, s->record.what.text);
-	if (s->log.there)
-		found(c, s->log.kind, &s->id, s->log.what.text);
+	found_trouble(c, s, &s->record);
+	found_trouble(c, s, &s->log);
 	return OK;
 }
 
@@ -537,7 +601,9 @@ static enum err step(struct check *c)
 	case PHASE_TRASH:
 	case PHASE_TOMBSTONES:
 	case PHASE_KEYS:
-	case PHASE_PROMPTS: return step_small(c, &to);
+	case PHASE_PROMPTS:
+	case PHASE_STREAMS:
+	case PHASE_PRODUCERS: return step_small(c, &to);
 	case PHASE_SUSPECT: return step_suspect(c, &to);
 	case PHASE_SUSPECT_THERE: return step_there(c, &to);
 	case PHASE_USAGE: return step_usage(c);

@@ -46,9 +46,10 @@ enum check_kind {
 	CHECK_KEY,	 /* a key is damaged */
 	CHECK_PROMPT,	 /* a prompt is damaged */
 	CHECK_USAGE,	 /* the sums of usage say less than the executions */
+	CHECK_STREAM,	 /* a stream's log, record or forks do not fit */
 	CHECK_TOO_MANY,	 /* it gave up: mend these first */
 };
-#define CHECK_KINDS 16
+#define CHECK_KINDS 17
 
 struct check_finding {
 	enum check_kind kind;
@@ -96,7 +97,7 @@ MUST_CHECK enum err check_step(struct check *c, bool *ret_done);
 const struct why *check_why(const struct check *c);
 
 struct check_counts {
-	uint64_t executions, chunks, segments;
+	uint64_t executions, streams, chunks, segments;
 	uint64_t stray_segments, stray_chunks; /* of nobody, soon dropped */
 	uint64_t trash, tombstones; /* executions to be dropped; gone ones */
 	uint64_t findings;

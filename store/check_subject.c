@@ -92,8 +92,20 @@ void check_subject_record(
 		.next_index = e->next_index,
 		.holds = e->holds,
 		.gone = e->payload_deleted_ms != 0,
-		.packed = e->packed };
-	look_at_record(&s->record, e);
+		.packed = e->packed,
+		.stream = e->stream != NULL,
+		.first = e->first };
+	if (e->stream == NULL) {
+		look_at_record(&s->record, e);
+		return;
+	}
+	(void)snprintf(s->name, sizeof(s->name), "%s", e->stream);
+	s->next = e->first < 0 ? 0 : (uint64_t)e->first;
+	if (e->first < 0 || e->packed < e->first || e->next_index < e->packed)
+		doubt(&s->record, CHECK_RECORD,
+		    "its counts do not fit: first %lld, packed %lld, next %lld",
+		    (long long)e->first, (long long)e->packed,
+		    (long long)e->next_index);
 }
 
 static bool look_into(
@@ -215,6 +227,9 @@ static uint64_t judge_log(struct check_subject *s, const struct check_run *run)
 		end.index = run->end.index;
 		end.status = run->end.status;
 	}
+	if (s->stream)
+		return total < (uint64_t)s->first ? 0
+						  : total - (uint64_t)s->first;
 	judge_end(s, &end);
 	return total;
 }

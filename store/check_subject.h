@@ -26,6 +26,9 @@ struct check_subject {
 	struct id id;
 	int64_t status, next_index, packed;
 	bool holds;    /* its record is what was written */
+	bool stream;   /* it is one: it has no end, and no request */
+	int64_t first; /* where its log begins */
+	char name[STREAM_NAME_BYTES]; /* a stream's */
 	bool gone;     /* its payload has been deleted: there is no log */
 	uint64_t next; /* the index that the next segment begins with */
 	struct check_end end;

@@ -28,6 +28,7 @@
 #include "store/prompt.h"
 #include "store/query.h"
 #include "store/store.h"
+#include "store/stream.h"
 #include "store/tally.h"
 
 /* A copy under way; the driver's own. */
@@ -68,10 +69,12 @@ struct engine_live {
 	 */
 	enum err (*on_execution)(
 	    void *arg, const struct execution *e, uint64_t packed);
-	/* A live row, in the order of commits; row is the execution's. */
+	/* A live row, in the order of commits; row is its log's. */
 	enum err (*on_chunk)(
 	    void *arg, int64_t row, int64_t seq, const struct chunk *c);
 	void *arg;
+	/* As on_execution; s->packed is that index. NULL: not wanted. */
+	enum err (*on_stream)(void *arg, const struct stream *s);
 };
 
 /*
@@ -90,6 +93,12 @@ struct engine_seen_execution {
 	struct tally used;
 	int64_t payload_deleted_ms; /* 0: its payload is there */
 	bool holds;		    /* it is what was written */
+	/*
+	 * Of a stream: its name, and the first index of its log; its status is
+	 * that of its pages. NULL: it is an execution.
+	 */
+	const char *stream;
+	int64_t first;
 };
 
 struct engine_seen_request {
@@ -98,6 +107,15 @@ struct engine_seen_request {
 	/* Its execution is there with its payload; the trash has it. */
 	bool owned, trashed;
 	bool holds; /* it is what was written */
+};
+
+/* What ties streams together. */
+struct engine_seen_stream {
+	int64_t row;
+	struct id id;
+	const char *name;
+	int64_t forks, forks_there; /* as it says; that name it as source */
+	bool deleted, has_source, source_there;
 };
 
 struct engine_seen_segment {
@@ -111,7 +129,7 @@ struct engine_seen_segment {
 };
 
 struct engine_seen {
-	/* An execution, in ascending order of rows. */
+	/* An execution or a stream, in ascending order of rows. */
 	enum err (*on_execution)(
 	    void *arg, const struct engine_seen_execution *e);
 	/* A segment, in ascending order of rows and first indices. */
@@ -126,6 +144,10 @@ struct engine_seen {
 	enum err (*on_trash)(void *arg, int64_t row, bool owned);
 	/* A tombstone; is there an execution of that id? */
 	enum err (*on_tombstone)(void *arg, const struct id *id, bool there);
+	/* A stream, in ascending order of rows. */
+	enum err (*on_stream)(void *arg, const struct engine_seen_stream *s);
+	/* What producers of the stream ${row} said; is it there? */
+	enum err (*on_producers)(void *arg, int64_t row, bool there);
 	/* Something that cannot be read at all. */
 	enum err (*on_damage)(void *arg, const char *what);
 	void *arg;
@@ -276,8 +298,9 @@ struct engine {
 	enum err (*chunk_append)(struct engine_db *db,
 	    const struct execution *e, const struct chunk *c, int64_t *ret_seq);
 	/*
-	 * Rows [first, first + n) are from now on in this segment;
-	 * execution.packed becomes first + n. ERR_CONFLICT: it was not first.
+	 * Rows [first, first + n) of the execution, or the stream, whose number
+	 * is ${e}->row are from now on in this segment; its packed becomes
+	 * first + n. ERR_CONFLICT: it was not first.
 	 */
 	enum err (*segment_put)(struct engine_db *db, const struct execution *e,
 	    const struct engine_segment *s);
@@ -320,6 +343,45 @@ struct engine {
 	 */
 	enum err (*chunks_drop)(struct engine_db *db, int64_t before,
 	    uint32_t limit, uint32_t *ret_dropped);
+	/*
+	 * --- streams: logs with a number of their own, of the executions' ---
+	 * Rows of theirs are appended, packed and dropped as an execution's.
+	 */
+
+	/*
+	 * Store ${s} and set s->row; its log begins at s->first, empty. With
+	 * a source_row that has one fork more now. ERR_CONFLICT: the name is
+	 * taken.
+	 */
+	enum err (*stream_insert)(struct engine_db *db, struct stream *s);
+	/* It has grown: keep its closed, total, seq and closer. */
+	enum err (*stream_grown)(struct engine_db *db, const struct stream *s);
+	enum err (*stream_renewed)(
+	    struct engine_db *db, int64_t row, int64_t expires_ms);
+	/*
+	 * It is deleted, but its forks go on reading it; s->total is exact,
+	 * nothing is appended any more.
+	 */
+	enum err (*stream_hide)(
+	    struct engine_db *db, const struct stream *s, int64_t deleted_ms);
+	/*
+	 * It and its producers are gone at once; its rows wait for
+	 * trash_drop(). Its source, if any, has one fork less.
+	 */
+	enum err (*stream_delete)(struct engine_db *db, const struct stream *s);
+	/* Up to ${limit} that have expired at ${now_ms}, the first first. */
+	enum err (*stream_expired)(struct engine_db *db, int64_t now_ms,
+	    uint32_t limit, struct stream *ret, uint32_t *ret_n);
+	/* ret->known false: nothing is known of it. */
+	enum err (*producer_get)(struct engine_db *db, int64_t row,
+	    const char *producer, struct stream_producer *ret);
+	/*
+	 * Keep what it has said last; ${used} grows with each call. Of a new
+	 * one when there are STREAM_MAX_PRODUCERS: the least used is forgotten.
+	 */
+	enum err (*producer_put)(struct engine_db *db, int64_t row,
+	    const struct stream_tuple *t, bool known, uint64_t used);
+
 	enum err (*key_insert)(struct engine_db *db, const struct key *k);
 	/* ${owner} NULL: any. ERR_NOT_FOUND. */
 	enum err (*key_revoke)(struct engine_db *db, const struct id *id,
@@ -381,7 +443,9 @@ struct engine {
 	    const struct query_filter *f, bool whole, struct execution *ret,
 	    uint32_t *ret_n);
 	/*
-	 * As query_page(), from segments and live rows alone: a page that
+	 * As query_page(), from segments and live rows alone (of a stream, too,
+	 * by its log's id: streaming, completed once closed, cancelled once
+	 * deleted; ERR_NOT_FOUND for rows before its first): a page that
 	 * begins in segments ends with them at the latest; one that begins
 	 * beyond may read all live rows of the store. ERR_NOT_FOUND,
 	 * ERR_GONE (it, or its payload, has been deleted).
@@ -391,6 +455,16 @@ struct engine {
 	/* As query_usage(). */
 	enum err (*usage_list)(struct engine_db *db,
 	    const struct tally_filter *f, struct tally_row *ret,
+	    uint32_t *ret_n);
+	/* ERR_NOT_FOUND; the total of one that is open is at least so much. */
+	enum err (*stream_get)(struct engine_db *db, const char *owner,
+	    const char *name, struct stream *ret);
+	/* The same by its number. */
+	enum err (*stream_at)(
+	    struct engine_db *db, int64_t row, struct stream *ret);
+	/* As query_streams(). */
+	enum err (*stream_list)(struct engine_db *db, const char *owner,
+	    const char *after, uint32_t limit, struct stream *ret,
 	    uint32_t *ret_n);
 	enum err (*prompt_get)(struct engine_db *db, const char *owner,
 	    const char *name, uint32_t version, struct prompt *ret);
@@ -434,7 +508,7 @@ struct engine {
 	 * callback fails with ends it.
 	 */
 
-	/* Up to ${limit} executions with a row above ${after}. */
+	/* Up to ${limit} executions and streams with a row above ${after}. */
 	enum err (*seen_executions)(struct engine_db *db, int64_t after,
 	    uint32_t limit, const struct engine_seen *to);
 	/*
@@ -468,6 +542,12 @@ struct engine {
 	enum err (*seen_tombstones)(struct engine_db *db,
 	    const struct id *after, uint32_t limit,
 	    const struct engine_seen *to);
+	/* Up to ${limit} streams with a row above ${after}. */
+	enum err (*seen_streams)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
+	/* The same of rows of which producers are known. */
+	enum err (*seen_producers)(struct engine_db *db, int64_t after,
+	    uint32_t limit, const struct engine_seen *to);
 	/*
 	 * The engine's own look at its files, each damage told; ${quick}: the
 	 * cheaper one. Nothing is looked at, and *${ret_looked} false, when

@@ -1,26 +1,19 @@
-#include "store/query.h"
+#include "store/query_internal.h"
 
 #include <stdlib.h>
 
 #include "store/store_internal.h"
 
-struct query {
-	struct store *store;
-	struct engine_db
-	    *db; /* NULL after a failure: opened again when asked */
-};
-
-/* Connected, if it is possible. */
-static enum err ready(struct query *q)
+enum err query_ready(struct query *q)
 {
 	if (q->db != NULL)
 		return OK;
 	return q->store->engine->open_reader(&q->store->options, &q->db, NULL);
 }
 
-/* After these a connection is only good for closing. */
-static enum err settled(struct query *q, enum err rc)
+enum err query_settled(struct query *q, enum err rc)
 {
+	/* After these a connection is only good for closing. */
 	if (rc == ERR_IO || rc == ERR_CORRUPT) {
 		q->store->engine->close(q->db);
 		q->db = NULL;
@@ -36,7 +29,7 @@ enum err query_open(struct store *store, struct query **ret)
 	if (q == NULL)
 		return ERR_NOMEM;
 	q->store = store;
-	rc = ready(q);
+	rc = query_ready(q);
 	if (rc == OK)
 		*ret = q;
 	else
@@ -89,10 +82,10 @@ enum err query_page(struct query *q, const struct id *id, const char *owner,
 		rc = tail_page(q->store, id, owner, pq, ret);
 		if (rc != ERR_NOT_FOUND)
 			return rc;
-		rc = ready(q);
+		rc = query_ready(q);
 		if (rc == OK)
-			rc = settled(q, q->store->engine->chunk_page(
-					    q->db, id, owner, pq, ret));
+			rc = query_settled(q, q->store->engine->chunk_page(
+						  q->db, id, owner, pq, ret));
 		if (rc != OK)
 			return rc;
 		rc = overlay(q, id, ret);
@@ -106,10 +99,10 @@ enum err query_page(struct query *q, const struct id *id, const char *owner,
 enum err query_execution(struct query *q, const struct id *id,
     const char *owner, struct execution *ret)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(
+		rc = query_settled(
 		    q, q->store->engine->execution_get(q->db, id, owner, ret));
 	return rc;
 }
@@ -117,21 +110,21 @@ enum err query_execution(struct query *q, const struct id *id,
 enum err query_list(struct query *q, const struct query_filter *f, bool whole,
     struct execution *ret, uint32_t *ret_n)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(q, q->store->engine->execution_list(
-				    q->db, f, whole, ret, ret_n));
+		rc = query_settled(q, q->store->engine->execution_list(
+					  q->db, f, whole, ret, ret_n));
 	return rc;
 }
 
 enum err query_usage(struct query *q, const struct tally_filter *f,
     struct tally_row *ret, uint32_t *ret_n)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(
+		rc = query_settled(
 		    q, q->store->engine->usage_list(q->db, f, ret, ret_n));
 	return rc;
 }
@@ -142,16 +135,17 @@ enum err query_gone(struct query *q, const struct id *id, const char *owner,
 	const struct engine *engine = q->store->engine;
 	struct execution_brief b = { 0 };
 	int64_t deleted_ms = 0;
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc != OK)
 		return rc;
-	rc = settled(q, engine->tombstone_get(q->db, id, owner, &deleted_ms));
+	rc = query_settled(
+	    q, engine->tombstone_get(q->db, id, owner, &deleted_ms));
 	if (rc == OK)
 		*ret = (struct query_gone){ .deleted_ms = deleted_ms };
 	if (rc != ERR_NOT_FOUND)
 		return rc;
-	rc = settled(q, engine->execution_brief(q->db, id, owner, &b));
+	rc = query_settled(q, engine->execution_brief(q->db, id, owner, &b));
 	if (rc == OK && b.payload_deleted_ms == 0)
 		return ERR_NOT_FOUND;
 	if (rc == OK)
@@ -163,10 +157,10 @@ enum err query_gone(struct query *q, const struct id *id, const char *owner,
 enum err query_walk(struct query *q, const struct query_filter *f,
     struct execution_brief *ret, uint32_t *ret_n)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(
+		rc = query_settled(
 		    q, q->store->engine->execution_walk(q->db, f, ret, ret_n));
 	return rc;
 }
@@ -174,32 +168,32 @@ enum err query_walk(struct query *q, const struct query_filter *f,
 enum err query_audit(struct query *q, int64_t before, uint32_t limit,
     struct audit_entry *ret, uint32_t *ret_n)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(q, q->store->engine->audit_list(
-				    q->db, before, limit, ret, ret_n));
+		rc = query_settled(q, q->store->engine->audit_list(
+					  q->db, before, limit, ret, ret_n));
 	return rc;
 }
 
 enum err query_prompt(struct query *q, const char *owner, const char *name,
     uint32_t version, struct prompt *ret)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(q, q->store->engine->prompt_get(
-				    q->db, owner, name, version, ret));
+		rc = query_settled(q, q->store->engine->prompt_get(
+					  q->db, owner, name, version, ret));
 	return rc;
 }
 
 enum err query_prompts(struct query *q, const char *owner, const char *after,
     uint32_t limit, struct prompt *ret, uint32_t *ret_n)
 {
-	enum err rc = ready(q);
+	enum err rc = query_ready(q);
 
 	if (rc == OK)
-		rc = settled(q, q->store->engine->prompt_list(
-				    q->db, owner, after, limit, ret, ret_n));
+		rc = query_settled(q, q->store->engine->prompt_list(q->db,
+					  owner, after, limit, ret, ret_n));
 	return rc;
 }

@@ -17,6 +17,7 @@
 #include "store/execution.h"
 #include "store/page.h"
 #include "store/prompt.h"
+#include "store/stream.h"
 #include "store/tally.h"
 
 struct store;
@@ -96,6 +97,32 @@ MUST_CHECK enum err query_walk(struct query *q, const struct query_filter *f,
  */
 MUST_CHECK enum err query_audit(struct query *q, int64_t before, uint32_t limit,
     struct audit_entry *ret, uint32_t *ret_n);
+
+/*
+ * A stream, whose total and closed are as readers see them. Fails:
+ * ERR_NOT_FOUND (also: expired), ERR_GONE (deleted, but forks read it).
+ */
+MUST_CHECK enum err query_stream(
+    struct query *q, const char *owner, const char *name, struct stream *ret);
+
+/*
+ * Messages of ${s} from pq->from on into ${ret} (initialised), wherever they
+ * lie: for places below s->first, which are its source's. Total and status as
+ * they are, or were when ${s} was asked for. Fails: ERR_NOT_FOUND (it went
+ * meanwhile).
+ */
+MUST_CHECK enum err query_stream_page(struct query *q, const struct stream *s,
+    const struct page_query *pq, struct page *ret);
+
+/*
+ * Streams of ${owner} after the name ${after} ("": from the start), by name,
+ * without those that are gone or have expired; up to ${limit} (1 … 100).
+ * *${ret_more}: there may be more behind the last one looked at, whose name is
+ * in ${ret_last}.
+ */
+MUST_CHECK enum err query_streams(struct query *q, const char *owner,
+    const char *after, uint32_t limit, struct stream *ret, uint32_t *ret_n,
+    char ret_last[STREAM_NAME_BYTES], bool *ret_more);
 
 /* ${version} 0: the newest. Fails: ERR_NOT_FOUND. */
 MUST_CHECK enum err query_prompt(struct query *q, const char *owner,

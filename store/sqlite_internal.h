@@ -363,6 +363,30 @@ enum err sqlite_prompt_get(struct engine_db *db, const char *owner,
 enum err sqlite_prompt_list(struct engine_db *db, const char *owner,
     const char *after, uint32_t limit, struct prompt *ret, uint32_t *ret_n);
 
+/* sqlite_stream.c */
+enum err sqlite_stream_insert(struct engine_db *db, struct stream *s);
+enum err sqlite_stream_grown(struct engine_db *db, const struct stream *s);
+enum err sqlite_stream_renewed(
+    struct engine_db *db, int64_t row, int64_t expires_ms);
+enum err sqlite_stream_hide(
+    struct engine_db *db, const struct stream *s, int64_t deleted_ms);
+enum err sqlite_stream_delete(struct engine_db *db, const struct stream *s);
+enum err sqlite_stream_expired(struct engine_db *db, int64_t now_ms,
+    uint32_t limit, struct stream *ret, uint32_t *ret_n);
+enum err sqlite_stream_get(struct engine_db *db, const char *owner,
+    const char *name, struct stream *ret);
+enum err sqlite_stream_at(
+    struct engine_db *db, int64_t row, struct stream *ret);
+enum err sqlite_stream_list(struct engine_db *db, const char *owner,
+    const char *after, uint32_t limit, struct stream *ret, uint32_t *ret_n);
+enum err sqlite_producer_get(struct engine_db *db, int64_t row,
+    const char *producer, struct stream_producer *ret);
+enum err sqlite_producer_put(struct engine_db *db, int64_t row,
+    const struct stream_tuple *t, bool known, uint64_t used);
+/* Each stream that is open or not all packed, in the order of numbers. */
+MUST_CHECK enum err sqlite_stream_live(struct sqlite_db *d, void *arg,
+    enum err (*on_stream)(void *arg, const struct stream *s));
+
 /* sqlite_read.c */
 enum err sqlite_execution_get(struct engine_db *db, const struct id *id,
     const char *owner, struct execution *ret);
@@ -404,6 +428,10 @@ enum err sqlite_seen_prompts(struct engine_db *db, int64_t after,
 enum err sqlite_seen_trash(struct engine_db *db, int64_t after, uint32_t limit,
     const struct engine_seen *to);
 enum err sqlite_seen_tombstones(struct engine_db *db, const struct id *after,
+    uint32_t limit, const struct engine_seen *to);
+enum err sqlite_seen_streams(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to);
+enum err sqlite_seen_producers(struct engine_db *db, int64_t after,
     uint32_t limit, const struct engine_seen *to);
 enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,
     const struct engine_seen *to, bool *ret_looked);

@@ -315,24 +315,45 @@ struct loading {
 	const struct engine_live *to;
 	struct loaded *list; /* ascending by row */
 	size_t n, room;
+	bool streams; /* there are some among them */
 };
+
+/* Room for one more. */
+static enum err grow(struct loading *l)
+{
+	size_t room = l->room == 0 ? 64 : l->room * 2;
+	struct loaded *list;
+
+	if (l->n < l->room)
+		return OK;
+	list = reallocarray(l->list, room, sizeof(*list));
+	if (list == NULL)
+		return ERR_NOMEM;
+	l->list = list;
+	l->room = room;
+	return OK;
+}
+
+static enum err on_live_stream(void *arg, const struct stream *s)
+{
+	struct loading *l = arg;
+	enum err rc = grow(l);
+
+	if (rc != OK)
+		return rc;
+	l->list[l->n++] = (struct loaded){ s->row, s->packed };
+	l->streams = true;
+	return l->to->on_stream == NULL ? OK : l->to->on_stream(l->to->arg, s);
+}
 
 static enum err on_live_execution(void *arg, sqlite3_stmt *row)
 {
 	struct loading *l = arg;
 	struct sqlite_row r = { 0 };
-	struct loaded *list;
-	enum err rc;
+	enum err rc = grow(l);
 
-	if (l->n == l->room) {
-		size_t room = l->room == 0 ? 64 : l->room * 2;
-
-		list = reallocarray(l->list, room, sizeof(*list));
-		if (list == NULL)
-			return ERR_NOMEM;
-		l->list = list;
-		l->room = room;
-	}
+	if (rc != OK)
+		return rc;
 	rc = sqlite_read_execution(row, true, &r);
 	if (rc == OK)
 		rc = sqlite_text(row, sqlite3_column_count(row) - 1, &r.e.note,
@@ -355,6 +376,11 @@ static int by_row(const void *key, const void *item)
 	const struct loaded *l = item;
 
 	return row < l->row ? -1 : row > l->row;
+}
+
+static int by_rows(const void *a, const void *b)
+{
+	return by_row(&((const struct loaded *)a)->row, b);
 }
 
 /* What lives was mostly made in a row: then its number is its place. */
@@ -392,6 +418,10 @@ enum err sqlite_live_load(
 
 	rc = sqlite_each(
 	    d, SQL_LIVE_EXECUTIONS, SQL_NOTHING, on_live_execution, &l);
+	if (rc == OK)
+		rc = sqlite_stream_live(d, &l, on_live_stream);
+	if (l.streams)
+		qsort(l.list, l.n, sizeof(*l.list), by_rows);
 	if (rc == OK)
 		rc = sqlite_live_each(d, on_live_chunk, &l);
 	if (rc == OK)

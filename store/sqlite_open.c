@@ -182,6 +182,8 @@ static enum err on_state(void *arg, sqlite3_stmt *row)
 
 	d->next_execution = sqlite3_column_int64(row, 0);
 	d->next_seq = sqlite3_column_int64(row, 1);
+	if (last < sqlite3_column_int64(row, 3))
+		last = sqlite3_column_int64(row, 3);
 	if (d->next_execution <= last)
 		d->next_execution = last + 1;
 	return OK;

@@ -41,6 +41,15 @@ static enum err on_head(void *arg, sqlite3_stmt *row)
 	return buf_state(&p->page.metadata);
 }
 
+static enum err on_stream_head(void *arg, sqlite3_stmt *row)
+{
+	struct paging *p = arg;
+
+	if (p->q->from < (uint64_t)sqlite3_column_int64(row, 9))
+		return ERR_NOT_FOUND;
+	return on_head(arg, row);
+}
+
 static size_t page_max(const struct paging *p)
 {
 	return p->q->max_bytes < PAGE_MAX_BYTES ? p->q->max_bytes
@@ -193,6 +202,9 @@ static enum err fill(struct paging *p, const struct id *id, const char *owner)
 
 	rc = sqlite_one(p->d, SQL_PAGE_HEAD,
 	    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_head, p);
+	if (rc == ERR_NOT_FOUND)
+		rc = sqlite_one(p->d, SQL_STREAM_HEAD,
+		    SQL_WITH(SQL_ID(id), SQL_TEXT(owner)), on_stream_head, p);
 	if (rc == ERR_NOT_FOUND)
 		rc = sqlite_gone(p->d, id, owner);
 	if (rc != OK)

@@ -36,6 +36,8 @@ enum {
 	C_COST_PUSD,
 	C_PAYLOAD_DELETED_MS,
 	C_HOLDS,
+	C_STREAM,
+	C_FIRST,
 };
 
 static int64_t known(sqlite3_stmt *row, int column)
@@ -68,6 +70,8 @@ static enum err on_execution(void *arg, sqlite3_stmt *row)
 		.payload_deleted_ms =
 		    sqlite3_column_int64(row, C_PAYLOAD_DELETED_MS),
 		.holds = sqlite3_column_int(row, C_HOLDS) != 0,
+		.stream = (const char *)sqlite3_column_text(row, C_STREAM),
+		.first = sqlite3_column_int64(row, C_FIRST),
 	};
 
 	enum err rc = sqlite_seen_next(s->d, &s->least, e.row);
@@ -283,6 +287,61 @@ static enum err on_verdict(void *arg, sqlite3_stmt *row)
 		return ERR_NOMEM;
 	return strcmp(what, "ok") == 0 ? OK
 				       : s->to->on_damage(s->to->arg, what);
+}
+
+static enum err on_stream(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	const char *name = (const char *)sqlite3_column_text(row, 2);
+	struct engine_seen_stream t = {
+		.row = sqlite3_column_int64(row, 0),
+		.name = name == NULL ? "" : name,
+		.forks = sqlite3_column_int64(row, 3),
+		.forks_there = sqlite3_column_int64(row, 4),
+		.deleted = sqlite3_column_int(row, 5) != 0,
+		.has_source = sqlite3_column_int(row, 6) != 0,
+		.source_there = sqlite3_column_int(row, 7) != 0,
+	};
+	enum err rc = sqlite_seen_next(s->d, &s->least, t.row);
+
+	if (sqlite3_column_bytes(row, 1) == sizeof(t.id.byte))
+		memcpy(
+		    t.id.byte, sqlite3_column_blob(row, 1), sizeof(t.id.byte));
+	return rc == OK ? s->to->on_stream(s->to->arg, &t) : rc;
+}
+
+enum err sqlite_seen_streams(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db,
+		.to = to,
+		.least = after < INT64_MAX ? after + 1 : after };
+
+	return sqlite_each(s.d, SQL_SEEN_STREAMS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_stream, &s);
+}
+
+static enum err on_producers(void *arg, sqlite3_stmt *row)
+{
+	struct seeing *s = arg;
+	int64_t stream = sqlite3_column_int64(row, 0);
+	enum err rc = sqlite_seen_next(s->d, &s->least, stream);
+
+	if (rc != OK)
+		return rc;
+	return s->to->on_producers(
+	    s->to->arg, stream, sqlite3_column_int(row, 1) != 0);
+}
+
+enum err sqlite_seen_producers(struct engine_db *db, int64_t after,
+    uint32_t limit, const struct engine_seen *to)
+{
+	struct seeing s = { .d = (struct sqlite_db *)db,
+		.to = to,
+		.least = after < INT64_MAX ? after + 1 : after };
+
+	return sqlite_each(s.d, SQL_SEEN_PRODUCERS,
+	    SQL_WITH(SQL_INT(after), SQL_INT(limit)), on_producers, &s);
 }
 
 enum err sqlite_seen_files(struct engine_db *db, bool quick, uint64_t max_bytes,

@@ -44,10 +44,25 @@
 	"error_code, idempotency_key, request_hash, packed, bytes, "        \
 	"payload_deleted_ms, metadata, " EXECUTION_HOLDS
 
-/* Does the execution numbered ${row} have its payload; has the trash it? */
-#define OWNED(row)                                     \
-	"EXISTS (SELECT 1 FROM executions AS e WHERE " \
-	"e.id = " row " AND e.payload_deleted_ms = 0)"
+/* As sqlite_stream.c takes them. */
+#define STREAM                                                             \
+	"log, public_id, owner, name, type, created_ms, closed, "          \
+	"deleted_ms, first_index, next_index, packed, ttl_s, expires_at, " \
+	"expires_ms, seq, closer, closer_epoch, closer_seq, source_log, "  \
+	"source, fork_at, fork_sub, forks"
+
+/* As of an execution: cancelled, completed, streaming. */
+#define STREAM_STATUS \
+	"CASE WHEN deleted_ms > 0 THEN 4 WHEN closed THEN 2 ELSE 1 END"
+
+/*
+ * Does the execution numbered ${row} have its payload, or is that number a
+ * stream's; has the trash it?
+ */
+#define OWNED(row)                                                \
+	"(EXISTS (SELECT 1 FROM executions AS e WHERE "           \
+	"e.id = " row " AND e.payload_deleted_ms = 0) OR EXISTS " \
+	"(SELECT 1 FROM streams AS st WHERE st.log = " row "))"
 /* Not there, but for a reason: dropped soon, or its record is still to come. */
 #define TRASHED(row)                                                     \
 	"(EXISTS (SELECT 1 FROM trash AS t WHERE t.execution = " row ")" \
@@ -133,7 +148,8 @@ static const struct sqlite_sql_text texts[] = {
 	    .write = true },
 	[SQL_PAGES] = { "PRAGMA page_count" },
 	[SQL_STATE_GET] = { "SELECT next_execution, next_seq, "
-			    "(SELECT max(id) FROM executions) "
+			    "(SELECT max(id) FROM executions), "
+			    "(SELECT max(log) FROM streams) "
 			    "FROM state WHERE id = 1",
 	    .write = true, .hot = true },
 	[SQL_STATE_EXECUTION] = { "UPDATE state SET next_execution = ?1 "
@@ -375,6 +391,77 @@ static const struct sqlite_sql_text texts[] = {
 	[SQL_PROMPT_DELETE] = { "DELETE FROM prompts "
 				"WHERE owner = ?1 AND name = ?2",
 	    .write = true, .hot = true },
+	[SQL_STREAM_INSERT] = { "INSERT INTO streams (log, public_id, owner, "
+				"name, type, created_ms, first_index, "
+				"next_index, packed, ttl_s, expires_at, "
+				"expires_ms, source_log, source, fork_at, "
+				"fork_sub) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+				"?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+	    .write = true, .hot = true },
+	[SQL_STREAM_GET] = { "SELECT " STREAM " FROM streams "
+			     "WHERE owner = ?1 AND name = ?2",
+	    .hot = true },
+	[SQL_STREAM_AT] = { "SELECT " STREAM " FROM streams WHERE log = ?1",
+	    .hot = true },
+	[SQL_STREAM_LIST] = { "SELECT " STREAM " FROM streams "
+			      "WHERE owner = ?1 AND name > ?2 "
+			      "AND deleted_ms = 0 ORDER BY name LIMIT ?3",
+	    .hot = true },
+	/* As SQL_LIVE_EXECUTIONS. */
+	[SQL_STREAM_LIVE] = { "SELECT " STREAM " FROM streams "
+			      "INDEXED BY streams_live "
+			      "WHERE closed = 0 OR packed < next_index "
+			      "ORDER BY log",
+	    .write = true },
+	[SQL_STREAM_GROWN] = { "UPDATE streams SET closed = ?2, "
+			       "next_index = ?3, seq = ?4, closer = ?5, "
+			       "closer_epoch = ?6, closer_seq = ?7 "
+			       "WHERE log = ?1",
+	    .write = true, .hot = true },
+	[SQL_STREAM_RENEWED] = { "UPDATE streams SET expires_ms = ?2 "
+				 "WHERE log = ?1",
+	    .write = true, .hot = true },
+	[SQL_STREAM_FORKED] = { "UPDATE streams SET forks = forks + ?2 "
+				"WHERE log = ?1",
+	    .write = true, .hot = true },
+	[SQL_STREAM_HIDE] = { "UPDATE streams SET deleted_ms = ?2, closed = 1, "
+			      "next_index = ?3, expires_ms = 0 "
+			      "WHERE log = ?1",
+	    .write = true, .hot = true },
+	[SQL_STREAM_DELETE] = { "DELETE FROM streams WHERE log = ?1",
+	    .write = true, .hot = true },
+	[SQL_STREAM_EXPIRED] = { "SELECT " STREAM " FROM streams "
+				 "WHERE expires_ms > 0 AND expires_ms <= ?1 "
+				 "ORDER BY expires_ms LIMIT ?2",
+	    .write = true, .hot = true },
+	[SQL_STREAM_PACKED] = { "UPDATE streams SET packed = ?3, "
+				"next_index = max(next_index, ?3), "
+				"bytes = bytes + ?4 "
+				"WHERE log = ?1 AND packed = ?2",
+	    .write = true, .hot = true },
+	/* As SQL_PAGE_HEAD, and where it begins. */
+	[SQL_STREAM_HEAD] = { "SELECT log, " STREAM_STATUS ", created_ms, "
+			      "next_index, packed, 0, NULL, 0, 1, first_index "
+			      "FROM streams WHERE public_id = ?1 "
+			      "AND (?2 IS NULL OR owner = ?2)",
+	    .hot = true },
+	[SQL_PRODUCER_GET] = { "SELECT epoch, seq FROM producers "
+			       "WHERE stream = ?1 AND producer = ?2",
+	    .write = true, .hot = true },
+	[SQL_PRODUCER_PUT] = { "INSERT INTO producers "
+			       "(stream, producer, epoch, seq, used) "
+			       "VALUES (?1, ?2, ?3, ?4, ?5) "
+			       "ON CONFLICT (stream, producer) DO UPDATE SET "
+			       "epoch = ?3, seq = ?4, used = ?5",
+	    .write = true, .hot = true },
+	/* It sorts a thousand at most, when one is new. */
+	[SQL_PRODUCERS_TRIM] = { "DELETE FROM producers WHERE stream = ?1 "
+				 "AND producer IN (SELECT p.producer "
+				 "FROM producers AS p WHERE p.stream = ?1 "
+				 "ORDER BY p.used DESC LIMIT -1 OFFSET ?2)",
+	    .write = true },
+	[SQL_PRODUCERS_DELETE] = { "DELETE FROM producers WHERE stream = ?1",
+	    .write = true, .hot = true },
 	/* It walks a small partial index from end to end, and says SCAN. */
 	[SQL_LIVE_EXECUTIONS] = { "SELECT " COLUMNS ", note FROM executions "
 				  "INDEXED BY executions_live "
@@ -458,8 +545,12 @@ static const struct sqlite_sql_text texts[] = {
 				  "FROM requests WHERE execution = id), "
 				  "input_tokens, output_tokens, cost_pusd, "
 				  "payload_deleted_ms, " EXECUTION_HOLDS
-				  " FROM executions WHERE id > ?1 "
-				  "ORDER BY id LIMIT ?2",
+				  ", NULL, 0 FROM executions WHERE id > ?1 "
+				  "UNION ALL SELECT log, public_id, " STREAM_STATUS
+				  ", created_ms, 0, next_index, packed, "
+				  "NULL, NULL, 1, NULL, NULL, NULL, 0, 1, "
+				  "name, first_index FROM streams "
+				  "WHERE log > ?1 ORDER BY 1 LIMIT ?2",
 	    .hot = true },
 	/* An id begins with the execution: 24 is SQLITE_INDEX_BITS. */
 	[SQL_SEEN_SEGMENTS] = { "SELECT id, n, codec, raw_bytes, payload, " OWNED(
@@ -493,6 +584,20 @@ static const struct sqlite_sql_text texts[] = {
 				  "WHERE e.public_id = tombstones.public_id) "
 				  "FROM tombstones WHERE public_id > ?1 "
 				  "ORDER BY public_id LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_STREAMS] = { "SELECT log, public_id, name, forks, "
+			       "(SELECT count(*) FROM streams AS f WHERE "
+			       "f.source_log = streams.log), deleted_ms > 0, "
+			       "source_log IS NOT NULL, EXISTS (SELECT 1 "
+			       "FROM streams AS o "
+			       "WHERE o.log = streams.source_log) "
+			       "FROM streams WHERE log > ?1 "
+			       "ORDER BY log LIMIT ?2",
+	    .hot = true },
+	[SQL_SEEN_PRODUCERS] = { "SELECT stream, EXISTS (SELECT 1 "
+				 "FROM streams WHERE log = stream) "
+				 "FROM producers WHERE stream > ?1 "
+				 "GROUP BY stream ORDER BY stream LIMIT ?2",
 	    .hot = true },
 	[SQL_INTEGRITY] = { "PRAGMA integrity_check(100)" },
 	[SQL_INTEGRITY_QUICK] = { "PRAGMA quick_check(100)" },

@@ -258,6 +258,11 @@ enum err sqlite_segment_put(struct engine_db *db, const struct execution *e,
 		SQL_INT(s->first + s->n), SQL_INT(s->first_chunk_ms),
 		SQL_INT(s->payload_len)),
 	    &changed);
+	if (rc == OK && changed == 0)
+		rc = sqlite_run(d, SQL_STREAM_PACKED,
+		    SQL_WITH(SQL_INT(e->row), SQL_INT(s->first),
+			SQL_INT(s->first + s->n), SQL_INT(s->payload_len)),
+		    &changed);
 	rc = changed_one(d, rc, changed,
 	    "the segment does not begin where the last one ended");
 	return rc == OK ? sqlite_segment_row(d, e->row, s) : rc;

@@ -162,6 +162,7 @@ void store_stats(struct store *store, struct store_stats *ret)
 		.commit_ns_sum = atomic_load(&store->commit_ns_sum),
 		.commit_ns_max = atomic_load(&store->commit_ns_max),
 		.cleaning = atomic_load(&store->cleaning),
+		.open_streams = atomic_load(&store->open_streams),
 		.wal_bytes = atomic_load(&store->wal_bytes),
 		.db_bytes = atomic_load(&store->db_bytes),
 	};

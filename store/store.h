@@ -73,7 +73,8 @@ struct store_stats {
 	uint64_t deleted; /* executions, not only payloads; as the above */
 	uint64_t commit_ns_sum, commit_ns_max; /* what commits took */
 	uint64_t wal_bytes, db_bytes;	       /* on disk now */
-	bool cleaning; /* what was deleted is still being dropped */
+	bool cleaning;	       /* what was deleted is still being dropped */
+	uint64_t open_streams; /* now */
 };
 void store_stats(struct store *store, struct store_stats *ret);
 

@@ -41,6 +41,7 @@ struct store {
 	atomic_bool spent;	     /* what was set aside has been given */
 	atomic_int_fast64_t full_ms; /* mono: no room since; 0: there is */
 	atomic_bool cleaning;
+	atomic_uint_fast64_t open_streams;
 };
 
 /*

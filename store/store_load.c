@@ -107,6 +107,39 @@ out:
 	return rc;
 }
 
+static enum execution_status status_of(const struct stream *s)
+{
+	if (s->deleted_ms != 0)
+		return EXECUTION_CANCELLED;
+	return s->closed ? EXECUTION_COMPLETED : EXECUTION_STREAMING;
+}
+
+static enum err on_stream(void *arg, const struct stream *s)
+{
+	struct load *ld = arg;
+	struct stream lent = *s;
+	const struct execution e = { .row = s->row,
+		.id = s->id,
+		.owner = lent.owner,
+		.created_ms = s->created_ms,
+		.status = status_of(s) };
+	struct tail_log *l = tail_log_new(&e, s->packed);
+	enum err rc = ERR_NOMEM;
+
+	if (l != NULL)
+		rc = remember(ld, l);
+	if (rc != OK) {
+		tail_log_free(l);
+		return rc;
+	}
+	l->stream = true;
+	l->read_at = s->closed ? s->total : 0;
+	if (!s->closed)
+		atomic_fetch_add(&ld->store->open_streams, 1);
+	tail_insert(ld->store->tail, l);
+	return OK;
+}
+
 static enum err on_chunk(
     void *arg, int64_t row, int64_t seq, const struct chunk *c)
 {
@@ -203,7 +236,7 @@ static enum err take_over(struct store *store)
 enum err store_load(struct store *store, struct why *why)
 {
 	struct load ld = { .store = store, .why = why };
-	struct engine_live to = { on_execution, on_chunk, &ld };
+	struct engine_live to = { on_execution, on_chunk, &ld, on_stream };
 	enum err rc;
 
 	/* One chunk: what a page may hold holds here too. */

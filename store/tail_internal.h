@@ -44,6 +44,7 @@ struct tail_log {
 	int64_t first_seq; /* no row from packed on has a smaller seq */
 	int64_t first_chunk_ms;
 	uint32_t change; /* 1 + its place in the open transaction, or 0 */
+	bool stream;	 /* a stream's, not an execution's */
 	bool unpacked;	 /* in the writer's list of logs with live rows */
 	bool queued;	 /* in the writer's queue for packing */
 	bool cached;	 /* in its shard's lru list */

@@ -192,6 +192,8 @@ static enum err apply_some(struct writer *w, size_t *ret_n)
 		struct write *x = write_of(m);
 
 		rc = writer_apply(w, x);
+		if (x->kind == WRITE_STREAM)
+			bytes += x->mail.bytes;
 		bytes += x->kind == WRITE_BATCH ? x->u.batch.bytes.len : 0;
 		records += x->kind == WRITE_BATCH ? x->u.batch.n : 1;
 		m = m->next;
@@ -368,6 +370,8 @@ static enum err chores(struct writer *w, bool rested)
 	if ((!mail || w->since_pack >= COMMITS_A_PACK) && writer_pack_due(w))
 		rc = writer_pack_turn(w);
 	if (rc == OK)
+		rc = writer_stream_turn(w);
+	if (rc == OK)
 		rc = writer_import_turn(w, mail, &import);
 	if (import != NULL)
 		answer(w, import);
@@ -464,6 +468,9 @@ enum err writer_init(struct writer *w, struct store *store)
 	w->prunes_tail = &w->prunes;
 	/* What the last process left of it. */
 	w->trash = true;
+	w->expire_as = (struct audit){ .operation = id_new(),
+		.actor = "retention",
+		.action = "stream.expire" };
 	atomic_store(&store->cleaning, true);
 	writer_tx_init(&w->tx);
 	TAILQ_INIT(&w->unpacked);
@@ -490,8 +497,14 @@ void writer_stop(struct writer *w)
 }
 
 /* Does it add to the store what nobody waits for yet? */
-static bool is_new(enum write_kind kind)
+static bool is_new(const struct write *x)
 {
+	enum write_kind kind = x->kind;
+
+	if (kind == WRITE_STREAM)
+		return x->u.stream->kind == STREAM_CREATE ||
+		       (x->u.stream->kind == STREAM_APPEND &&
+			   x->u.stream->append.has_body);
 	return kind == WRITE_CREATE || kind == WRITE_KEY_ADD ||
 	       kind == WRITE_PROMPT_ADD || kind == WRITE_IMPORT;
 }
@@ -503,7 +516,7 @@ enum err writer_post(struct store *store, struct write *x)
 
 	if (atomic_load(&store->failed) != OK)
 		return ERR_IO;
-	if (is_new(x->kind) && atomic_load(&store->low))
+	if (is_new(x) && atomic_load(&store->low))
 		return ERR_FULL;
 	if (x->kind == WRITE_BATCH)
 		rc = mailbox_post_always(&w->box, &x->mail);

@@ -38,6 +38,7 @@
 #include "store/execution.h"
 #include "store/key.h"
 #include "store/prompt.h"
+#include "store/stream.h"
 
 struct import;
 struct store;
@@ -66,7 +67,41 @@ enum write_kind {
 	WRITE_IMPORT,	       /* an ended execution, with its chunks */
 	WRITE_PRUNE,	       /* many ended executions, or their payload */
 	WRITE_TOMBSTONES_DROP, /* forget old deletions */
+	WRITE_STREAM,	       /* a stream: create, append, renew, delete */
 	WRITE_AUDIT,	       /* nothing but its audit row */
+};
+
+enum stream_write_kind {
+	STREAM_CREATE,
+	STREAM_APPEND,
+	STREAM_RENEW, /* it was read: its time to live begins anew */
+	STREAM_DELETE,
+};
+
+/* A log that a write took away, or that nobody may read by name any more. */
+struct stream_removed {
+	struct id id;
+	bool hidden;
+};
+
+/*
+ * What is asked of a stream, and what became of it. Create and append are
+ * refused with ERR_FULL while the disk is low, but for what only closes.
+ */
+struct stream_write {
+	enum stream_write_kind kind;
+	/*
+	 * In: owner and name, and for a create all that is asked for. Out, with
+	 * DONE, SAME, DUPLICATE, CLOSED, OUT_OF_ORDER, GAP, FENCED and the like:
+	 * the stream as it is after the write.
+	 */
+	struct stream stream;
+	bool at_tail; /* create: the fork leaves where its source ends */
+	struct stream_append append; /* append; its body is a create's, too */
+	enum stream_outcome outcome;
+	struct stream_producer producer; /* append: what was known before */
+	struct stream_removed removed[STREAM_MAX_DEPTH + 1];
+	uint32_t n_removed;
 };
 
 struct write;
@@ -179,6 +214,8 @@ struct write {
 			struct audit_counts gone;
 			uint32_t absent, live;
 		} prune;
+		/* Lent. OK, whatever its outcome. */
+		struct stream_write *stream;
 		/*
 		 * Up to ${limit} (at most WRITE_TOMBSTONES_MAX) tombstones of
 		 * deletions before ${before_ms}: their ids say ERR_NOT_FOUND

@@ -26,8 +26,7 @@ static bool grow(void **array, uint32_t n, uint32_t *room, size_t size)
 	return true;
 }
 
-/* The change of ${l} in this transaction; NULL without memory. */
-static struct writer_change *change_of(struct writer_tx *tx, struct tail_log *l)
+struct writer_change *writer_change(struct writer_tx *tx, struct tail_log *l)
 {
 	void *p = tx->changes;
 
@@ -81,7 +80,7 @@ static enum err stage(
 	return OK;
 }
 
-static enum err append(
+enum err writer_append(
     struct writer *w, struct writer_change *c, struct chunk *chunk)
 {
 	struct store *store = w->store;
@@ -131,7 +130,7 @@ static enum err apply_chunk(
 {
 	if (c->first_chunk_ms == 0)
 		c->first_chunk_ms = chunk->ts_ms;
-	return append(w, c, chunk);
+	return writer_append(w, c, chunk);
 }
 
 static enum err apply_end(
@@ -141,7 +140,7 @@ static enum err apply_end(
 	struct engine_end last;
 	enum err rc;
 
-	rc = append(w, c, &end->chunk);
+	rc = writer_append(w, c, &end->chunk);
 	if (rc != OK)
 		return rc;
 	c->metadata = malloc(end->metadata_len + 1);
@@ -174,7 +173,7 @@ static enum err apply_record(
 	/* Late for one that has ended or is gone: normal. */
 	if (l == NULL || execution_ended(l->status))
 		return OK;
-	c = change_of(&w->tx, l);
+	c = writer_change(&w->tx, l);
 	if (c == NULL)
 		return ERR_NOMEM;
 	if (execution_ended(c->status))

@@ -45,7 +45,7 @@ struct writer_tx {
 	struct writer_change *changes;
 	uint32_t n_changes, changes_room;
 	struct tail_log *created, **created_tail; /* linked by next */
-	size_t n_keys, n_created;
+	size_t n_keys, n_created, n_streams;
 };
 
 struct writer {
@@ -90,6 +90,10 @@ struct writer {
 	bool shrinking;			    /* and the last turn saw it */
 	int64_t clean_after_ms;		    /* not before this */
 	unsigned since_clean;		    /* commits since the last turn */
+
+	/* Streams: see writer_stream.c. */
+	int64_t expire_ms;	/* mono: when to look for expired ones */
+	struct audit expire_as; /* what that is noted as */
 
 	/* Packing: see writer_pack.c. */
 	struct pack pack;
@@ -143,6 +147,16 @@ MUST_CHECK enum err writer_apply(struct writer *w, struct write *x);
 
 /* The same for a batch (writer_batch.c). Fails: as the engine. */
 MUST_CHECK enum err writer_apply_batch(struct writer *w, struct write *x);
+
+/* What the transaction does to ${l} so far; NULL without memory. */
+struct writer_change *writer_change(struct writer_tx *tx, struct tail_log *l);
+
+/* ${chunk} is the next of that log; its index is set. Fails: as the engine. */
+MUST_CHECK enum err writer_append(
+    struct writer *w, struct writer_change *c, struct chunk *chunk);
+
+/* The log of ${id}, also one that is being created; NULL: not in memory. */
+struct tail_log *writer_log(struct writer *w, const struct id *id);
 
 /* Make sure that writer_announce() cannot fail. ERR_NOMEM. */
 MUST_CHECK enum err writer_reserve(struct writer *w);
@@ -226,6 +240,25 @@ void writer_clean_rest(struct writer *w, int64_t ms);
  */
 MUST_CHECK enum err writer_clean_turn(
     struct writer *w, struct write **ret_done);
+
+/* --- streams (writer_stream.c) --- */
+
+/* As writer_apply(); ${gone} is what was deleted. */
+MUST_CHECK enum err writer_stream_apply(
+    struct writer *w, struct write *x, struct audit_counts *gone);
+
+/* The stream of ${l}, which may be evicted by this, is closed. */
+void writer_stream_closed(struct writer *w, struct tail_log *l);
+
+/* It was committed: memory may know what is gone. */
+void writer_stream_settle(struct writer *w, const struct stream_write *s);
+
+/*
+ * Delete some of what has expired, in a transaction of its own.
+ * What may be tried again only puts it off. Fails (verdict): ERR_IO,
+ * ERR_CORRUPT.
+ */
+MUST_CHECK enum err writer_stream_turn(struct writer *w);
 
 /* --- copying (writer_copy.c); each gives the write to answer now, or NULL --- */
 

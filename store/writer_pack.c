@@ -21,6 +21,9 @@
 #define BEHIND_LOGS 64
 #define LARGE_BYTES ((size_t)256 << 10)
 #define KEEP_BYTES ((size_t)64 << 10)
+/* There may be many streams, open for ever, of which few are read. */
+#define STREAM_LARGE_BYTES ((size_t)16 << 10)
+#define STREAM_KEEP_BYTES ((size_t)4 << 10)
 #define DROP_ROWS 1000
 #define DROP_STEPS 4
 /* Dead rows that may lie among live ones: this many, and twice the live. */
@@ -59,7 +62,8 @@ void writer_pack_grown(
 			    &w->unpacked, before, l, unpacked_link);
 	}
 	if (execution_ended(l->status) ||
-	    chunklog_bytes_from(&l->log, l->packed) >= LARGE_BYTES)
+	    chunklog_bytes_from(&l->log, l->packed) >=
+		(l->stream ? STREAM_LARGE_BYTES : LARGE_BYTES))
 		writer_pack_want(w, l);
 }
 
@@ -212,7 +216,8 @@ static void advance(struct writer *w, const struct turn *t)
 		w->unpacked_rows -= t->upto[i] - l->packed;
 		if (t->upto[i] == chunklog_next(&l->log))
 			release(w, l);
-		tail_packed(w->store->tail, l, t->upto[i], KEEP_BYTES);
+		tail_packed(w->store->tail, l, t->upto[i],
+		    l->stream ? STREAM_KEEP_BYTES : KEEP_BYTES);
 	}
 	w->untidy_bytes += t->written;
 }

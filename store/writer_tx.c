@@ -42,6 +42,18 @@ enum err writer_verdict(enum err rc)
 	return rc == ERR_LIMIT ? ERR_NOMEM : ERR_IO;
 }
 
+struct tail_log *writer_log(struct writer *w, const struct id *id)
+{
+	struct tail_log *l = tail_find(w->store->tail, id);
+
+	if (l != NULL)
+		return l;
+	l = w->tx.created;
+	while (l != NULL && !id_equal(&l->id, id))
+		l = l->next;
+	return l;
+}
+
 /* The owner has used the key: for the same request, or for another? */
 static enum err find_earlier(struct writer *w, struct write *x)
 {
@@ -164,6 +176,8 @@ static bool is_audited(const struct write *x)
 	/* With its record, which may come later (writer_import.c). */
 	if (x->kind == WRITE_IMPORT)
 		return false;
+	if (x->kind == WRITE_STREAM)
+		return x->u.stream->outcome == STREAM_DONE;
 	return x->kind != WRITE_TOMBSTONES_DROP ||
 	       x->u.tombstones_drop.dropped > 0;
 }
@@ -220,6 +234,7 @@ enum err writer_apply(struct writer *w, struct write *x)
 		break;
 	case WRITE_IMPORT: rc = writer_import_apply(w, x); break;
 	case WRITE_TOMBSTONES_DROP: rc = apply_tombstones_drop(w, x); break;
+	case WRITE_STREAM: rc = writer_stream_apply(w, x, &gone); break;
 	case WRITE_AUDIT: break;
 	/* They begin when what came before them is committed. */
 	case WRITE_COPY:
@@ -249,7 +264,7 @@ enum err writer_reserve(struct writer *w)
 static void clear(struct writer_tx *tx)
 {
 	tx->n_stages = tx->n_changes = 0;
-	tx->n_keys = tx->n_created = 0;
+	tx->n_keys = tx->n_created = tx->n_streams = 0;
 	tx->created = NULL;
 	tx->created_tail = &tx->created;
 	if (tx->bytes.cap > (size_t)16 << 20)
@@ -263,6 +278,7 @@ void writer_announce(struct writer *w)
 	struct store *store = w->store;
 
 	atomic_fetch_add(&store->executions, tx->n_created);
+	atomic_fetch_add(&store->open_streams, tx->n_streams);
 	atomic_fetch_add(&store->chunks, tx->n_stages);
 	while (tx->created != NULL) {
 		struct tail_log *l = tx->created;
@@ -287,6 +303,8 @@ void writer_announce(struct writer *w)
 		tail_announce(store->tail, c->log, &news);
 		if (c->n > 0)
 			writer_pack_grown(w, c->log, c->n, c->first_seq);
+		if (c->log->stream && execution_ended(c->status))
+			writer_stream_closed(w, c->log);
 	}
 	w->untidy_bytes += tx->bytes.len;
 	clear(tx);
@@ -304,6 +322,8 @@ void writer_settle(struct writer *w, struct write *x)
 	} else if (x->kind == WRITE_DELETE) {
 		writer_clean_forget(w, &x->u.remove.id);
 		atomic_fetch_add(&store->deleted, 1);
+	} else if (x->kind == WRITE_STREAM) {
+		writer_stream_settle(w, x->u.stream);
 	}
 }
 
@@ -311,15 +331,16 @@ void writer_undo(struct writer *w)
 {
 	struct writer_tx *tx = &w->tx;
 
+	for (uint32_t i = 0; i < tx->n_changes; i++) {
+		tx->changes[i].log->change = 0;
+		free(tx->changes[i].metadata);
+	}
+	/* After their changes. */
 	while (tx->created != NULL) {
 		struct tail_log *l = tx->created;
 
 		tx->created = l->next;
 		tail_log_free(l);
-	}
-	for (uint32_t i = 0; i < tx->n_changes; i++) {
-		tx->changes[i].log->change = 0;
-		free(tx->changes[i].metadata);
 	}
 	clear(tx);
 }

@@ -149,6 +149,50 @@ CREATE TABLE audit (
 	bytes INTEGER NOT NULL
 ) STRICT;
 
+-- Named logs that clients append to themselves (store/stream.h).
+CREATE TABLE streams (
+	log INTEGER PRIMARY KEY,         -- of the numbers of executions.id
+	public_id BLOB NOT NULL,         -- its log's, 16 bytes
+	owner TEXT NOT NULL,
+	name TEXT NOT NULL,
+	type TEXT NOT NULL,              -- Content-Type, as given
+	created_ms INTEGER NOT NULL,
+	closed INTEGER NOT NULL DEFAULT 0,
+	deleted_ms INTEGER NOT NULL DEFAULT 0, -- gone, but forks read it
+	first_index INTEGER NOT NULL DEFAULT 0, -- below it: its source's
+	next_index INTEGER NOT NULL DEFAULT 0, -- exact once closed
+	packed INTEGER NOT NULL DEFAULT 0,
+	ttl_s INTEGER,
+	expires_at TEXT,                 -- as given
+	expires_ms INTEGER NOT NULL DEFAULT 0, -- by either; 0: never
+	seq TEXT,                        -- the last Stream-Seq
+	closer TEXT,                     -- the producer that closed it, and its numbers
+	closer_epoch INTEGER NOT NULL DEFAULT 0,
+	closer_seq INTEGER NOT NULL DEFAULT 0,
+	source_log INTEGER,              -- a fork's: streams.log
+	source TEXT,                     -- … and its name then
+	fork_at INTEGER NOT NULL DEFAULT 0,
+	fork_sub INTEGER NOT NULL DEFAULT 0,
+	forks INTEGER NOT NULL DEFAULT 0, -- rows whose source_log it is
+	bytes INTEGER NOT NULL DEFAULT 0 -- of segments' payloads
+) STRICT;
+CREATE UNIQUE INDEX streams_name ON streams (owner, name);
+CREATE UNIQUE INDEX streams_public ON streams (public_id);
+CREATE INDEX streams_expires ON streams (expires_ms) WHERE expires_ms > 0;
+CREATE INDEX streams_source ON streams (source_log) WHERE source_log IS NOT NULL;
+CREATE INDEX streams_live ON streams (log)
+	WHERE closed = 0 OR packed < next_index;
+
+-- What is known of who appends with numbers of its own.
+CREATE TABLE producers (
+	stream INTEGER NOT NULL,         -- streams.log
+	producer TEXT NOT NULL,
+	epoch INTEGER NOT NULL,
+	seq INTEGER NOT NULL,
+	used INTEGER NOT NULL,           -- the stream's next_index then
+	PRIMARY KEY (stream, producer)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE keys (
 	id INTEGER PRIMARY KEY,
 	public_id BLOB NOT NULL UNIQUE,

@@ -643,11 +643,109 @@ static void damage_is_found_while_it_is_in_use(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A stream of ${n} rows, the first ${packed} of them in a segment. */
+static struct stream add_stream(struct engine_db *db, const char *name,
+    const struct stream *source, uint64_t n, uint32_t packed)
+{
+	struct stream s = { .id = id_new(),
+		.owner = "ann",
+		.type = "text/plain",
+		.created_ms = 1700000000000,
+		.ttl_s = -1 };
+	struct execution e;
+	int64_t seq;
+
+	strcpy(s.name, name);
+	if (source != NULL) {
+		s.source_row = source->row;
+		strcpy(s.source, source->name);
+		s.first = s.fork_at = source->total;
+	}
+	assert_int_equal(db->engine->begin(db), OK);
+	assert_int_equal(db->engine->stream_insert(db, &s), OK);
+	e = (struct execution){ .row = s.row, .id = s.id };
+	for (uint64_t i = s.first; i < s.first + n; i++) {
+		struct chunk c = chunk_at(i, UINT64_MAX);
+
+		assert_int_equal(
+		    db->engine->chunk_append(db, &e, &c, &seq), OK);
+	}
+	s.total = s.first + n;
+	assert_int_equal(db->engine->stream_grown(db, &s), OK);
+	assert_int_equal(
+	    db->engine->producer_put(db, s.row,
+		&(struct stream_tuple){ .producer = "p" }, false, s.total),
+	    OK);
+	assert_int_equal(db->engine->commit(db), OK);
+	if (packed > 0)
+		pack(db, &e, s.first, packed, UINT64_MAX, true);
+	return s;
+}
+
+static void streams_are_looked_at_as_executions_are(void **state)
+{
+	static const struct {
+		const char *sql, *what;
+		enum check_kind kind;
+	} damages[] = {
+		{ "DELETE FROM segments WHERE id >> 24 = "
+		  "(SELECT log FROM streams WHERE name = 'fork')",
+		    "stream fork: rows 5 to 6 are missing", CHECK_STREAM },
+		{ "UPDATE streams SET next_index = 9, closed = 1 "
+		  "WHERE name = 'source'",
+		    "stream source: it counts 9 rows, but 5 are there",
+		    CHECK_STREAM },
+		{ "UPDATE streams SET packed = 3 WHERE name = 'fork'",
+		    "stream fork: its counts do not fit: first 5, packed 3, "
+		    "next 9",
+		    CHECK_STREAM },
+		{ "UPDATE streams SET forks = 2 WHERE name = 'source'",
+		    "stream source: it counts 2 forks, but 1 are there",
+		    CHECK_STREAM },
+		{ "UPDATE streams SET deleted_ms = 5, closed = 1 "
+		  "WHERE name = 'fork'",
+		    "stream fork: it is deleted, and no fork needs it",
+		    CHECK_STREAM },
+		{ "INSERT INTO producers VALUES (77, 'x', 0, 0, 0)",
+		    "the producers of row 77 belong to nobody", CHECK_ORPHAN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i <= sizeof(damages) / sizeof(damages[0]); i++) {
+		bool sound = i == sizeof(damages) / sizeof(damages[0]);
+		struct stream source;
+		struct engine_db *db;
+		struct verdict v;
+		struct world w;
+
+		place_init(&w.place);
+		db = open_engine(&w.place);
+		source = add_stream(db, "source", NULL, 5, 0);
+		(void)add_stream(db, "fork", &source, 4, 2);
+		db->engine->close(db);
+		if (!sound)
+			edit(&w, damages[i].sql);
+		check_alone(w.place.url, &v);
+		assert_true(sound ? v.n == 0 : v.n >= 1);
+		if (!sound) {
+			assert_string_equal(v.f[0].what.text, damages[i].what);
+			assert_int_equal(v.f[0].kind, damages[i].kind);
+		}
+		assert_int_equal(v.counts.executions, 0);
+		assert_int_equal(v.counts.streams, 2);
+		assert_int_equal(v.counts.stray_chunks, 0);
+		if (sound)
+			assert_int_equal(v.counts.chunks, 9);
+		place_fini(&w.place);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_sound_store_has_no_findings),
 		cmocka_unit_test(each_damage_is_found_and_named),
+		cmocka_unit_test(streams_are_looked_at_as_executions_are),
 		T(a_broken_block_is_found_and_the_rest_is_read),
 		T(what_deleting_leaves_is_counted_and_no_finding),
 		T(what_belongs_to_nobody_is_found),
