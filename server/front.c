@@ -11,6 +11,7 @@ static const struct front *const all[] = {
 	&front_ui,
 	&front_stream,
 	&front_ws,
+	&front_durable,
 	NULL,
 };
 

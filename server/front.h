@@ -47,6 +47,7 @@ extern const struct front front_openai;
 extern const struct front front_ui;
 extern const struct front front_stream;
 extern const struct front front_ws;
+extern const struct front front_durable;
 
 /* All of them, NULL-terminated. */
 const struct front *const *front_all(void);

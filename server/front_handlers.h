@@ -75,6 +75,13 @@ void front_rest_prompt_delete(struct call *call);
 void front_rest_model_list(struct call *call);
 void front_rest_model_show(struct call *call);
 
+/* front_durable.c, front_durable_read.c */
+void front_durable_create(struct call *call);
+void front_durable_append(struct call *call);
+void front_durable_read(struct call *call);
+void front_durable_delete(struct call *call);
+void front_durable_list(struct call *call);
+
 /* front_ops.c */
 void front_ops_healthz(struct call *call);
 void front_ops_readyz(struct call *call);

@@ -114,6 +114,7 @@ static void store_counts(struct buf *b, struct store *store)
 	jsonout_key(b, "cleaning");
 	jsonout_bool(b, s.cleaning);
 	jsonout_member_int(b, "chunks", (int64_t)s.chunks);
+	jsonout_member_int(b, "open_streams", (int64_t)s.open_streams);
 	jsonout_member_int(b, "commits", (int64_t)s.commits);
 	jsonout_member_int(b, "commit_us_mean",
 	    s.commits ? (int64_t)(s.commit_ns_sum / s.commits / 1000) : 0);

@@ -136,7 +136,11 @@ static void put_cors(struct buf *b, const struct http_exchange *x)
 		put(b, "Access-Control-Expose-Headers: ",
 		    "X-Request-Id, ETag, Retry-After, Location, "
 		    "X-Execution-Id, Idempotency-Replayed, Server-Timing, "
-		    "X-Workflow-Run-Id");
+		    "X-Workflow-Run-Id, "
+		    "Stream-Next-Offset, Stream-Up-To-Date, Stream-Closed, "
+		    "Stream-Cursor, Stream-TTL, Stream-Expires-At, "
+		    "Stream-SSE-Data-Encoding, Producer-Epoch, Producer-Seq, "
+		    "Producer-Expected-Seq, Producer-Received-Seq");
 	}
 	/* Caches must know even where there was no Origin. */
 	if (x->conn->loop->server->gate.origins != NULL)

@@ -58,14 +58,15 @@ static void parameters(
 {
 	const char *arg = strchr(r->pattern, '{');
 	const char *headers = o ? o->headers : NULL;
+	const char *query = o ? o->query : NULL;
 
-	if (!arg && !headers && (!r->query || !*r->query))
+	if (!arg && !headers && !query && (!r->query || !*r->query))
 		return;
 	jsonout_key(b, "parameters");
 	jsonout_array(b);
 	for (; arg; arg = strchr(arg + 1, '{'))
 		parameter(b, r, "path", arg + 1, strcspn(arg + 1, "}"));
-	parameter_words(b, r, "query", r->query);
+	parameter_words(b, r, "query", r->query ? r->query : query);
 	parameter_words(b, r, "header", headers);
 	jsonout_array_end(b);
 }

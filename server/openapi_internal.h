@@ -60,6 +60,8 @@ struct openapi_operation {
 	/* "202 Started, 200 Started, 204": JSON, or MEDIA, or MEDIA:TYPE. */
 	const char *gives;
 	const char *headers; /* that it reads: "If-None-Match"; or NULL */
+	/* What it reads of a query that may name anything; or NULL. */
+	const char *query;
 };
 
 /* The objects that are named, *${ret_n} of them. */

@@ -6,6 +6,8 @@
 #define NDJSON "application/x-ndjson"
 #define EVENTS "text/event-stream"
 #define CREATING "Idempotency-Key X-Provider-Key"
+#define ANY "application/octet-stream"
+#define STREAM "/v1/stream/{name}"
 
 static const struct openapi_operation operations[] = {
 	{ HTTP_POST, "/get_execution_chunks", "CallPoll",
@@ -70,6 +72,17 @@ static const struct openapi_operation operations[] = {
 	{ HTTP_GET, "/v1/prompts/{name}", NULL, "200 Prompt", NULL },
 	{ HTTP_DELETE, "/v1/prompts/{name}", NULL, "204", NULL },
 
+	{ HTTP_GET, "/v1/streams", NULL, "200 Streams", NULL },
+	{ HTTP_PUT, STREAM, ANY "?", "201, 200",
+	    "Stream-TTL Stream-Expires-At Stream-Closed Stream-Forked-From "
+	    "Stream-Fork-Offset Stream-Fork-Sub-Offset" },
+	{ HTTP_POST, STREAM, ANY "?", "204, 200",
+	    "Stream-Closed Stream-Seq Producer-Id Producer-Epoch "
+	    "Producer-Seq" },
+	{ HTTP_GET, STREAM, NULL, "200 " ANY ", 200 " EVENTS ", 204, 304",
+	    "If-None-Match", "offset live cursor timeout" },
+	{ HTTP_DELETE, STREAM, NULL, "204", NULL },
+
 	{ HTTP_GET, "/healthz", NULL, "200 Health", NULL },
 	{ HTTP_GET, "/readyz", NULL, "200 Readiness, 503 Readiness", NULL },
 	{ HTTP_GET, "/v1/status", NULL, "200 Status", NULL },
@@ -110,6 +123,10 @@ static const struct openapi_parameter parameters[] = {
 	{ "name", "/prompts/", "string", "the prompt's name", false },
 	{ "model", "/models/", "string",
 	    "its name; slashes in it may be encoded", false },
+	{ "name", "/stream/", "string",
+	    "the stream's name, which may have slashes; executions/ID is an "
+	    "execution's",
+	    false },
 
 	{ "status", NULL, STATUS, "only those in this state", false },
 	{ "owner", "/import", "string",
@@ -128,6 +145,7 @@ static const struct openapi_parameter parameters[] = {
 	    "created before; RFC 3339 or milliseconds since 1970", false },
 	{ "limit", "/chunks", "integer 1..10000",
 	    "so many chunks at most; 1000 unless said", false },
+	{ "limit", "/streams", "integer 1..100", "so many at most", false },
 	{ "limit", "/prompts", "integer 1..100", "so many at most", false },
 	{ "limit", NULL, "integer 1..1000", "so many at most", false },
 	{ "after", "/events", "integer -1..",
@@ -156,6 +174,14 @@ static const struct openapi_parameter parameters[] = {
 	{ "by", NULL, "day|owner|target", "what a row is; day unless said",
 	    false },
 	{ "version", NULL, "integer 1..", "the newest unless said", false },
+	{ "offset", NULL, "string",
+	    "what Stream-Next-Offset said; -1: all, now: what is to come",
+	    false },
+	{ "live", NULL, "long-poll|sse", "waits for news; tells it as events",
+	    false },
+	{ "cursor", NULL, "string", "what Stream-Cursor said", false },
+	{ "timeout", NULL, "integer 0..3600",
+	    "seconds that a long-poll waits; 20 unless said", false },
 	{ "dry_run", NULL, "boolean", "says what would be, changes nothing",
 	    false },
 	{ "refresh", NULL, "boolean", "asks the upstreams now", false },
@@ -170,6 +196,26 @@ static const struct openapi_parameter parameters[] = {
 	    true },
 	{ "If-None-Match", NULL, "string",
 	    "the ETag of the last answer: 304 unless there is news", true },
+	{ "Stream-TTL", NULL, "string",
+	    "seconds after its last use until it expires", true },
+	{ "Stream-Expires-At", NULL, "time", "when it expires", true },
+	{ "Stream-Closed", NULL, "string", "true: nothing is appended any more",
+	    true },
+	{ "Stream-Forked-From", NULL, "string",
+	    "the path of the stream whose messages it begins with", true },
+	{ "Stream-Fork-Offset", NULL, "string",
+	    "where it leaves that one; at its end unless said", true },
+	{ "Stream-Fork-Sub-Offset", NULL, "string",
+	    "so many messages, or bytes, of the append there are its, too",
+	    true },
+	{ "Stream-Seq", NULL, "string",
+	    "refused unless it comes after the last one, byte by byte", true },
+	{ "Producer-Id", NULL, "string",
+	    "who appends; with Producer-Epoch and Producer-Seq it is done once",
+	    true },
+	{ "Producer-Epoch", NULL, "string", "grows with the producer's starts",
+	    true },
+	{ "Producer-Seq", NULL, "string", "0, 1, … of this epoch", true },
 	{ "Last-Event-ID", NULL, "string",
 	    "what an EventSource that reconnects sends: as after", true },
 };

@@ -116,6 +116,7 @@ MEMBERS(finding) = {
 };
 MEMBERS(check_counts) = {
 	{ "executions", "integer 0..", NULL },
+	{ "streams", "integer 0..", NULL },
 	{ "chunks", "integer 0..", NULL },
 	{ "segments", "integer 0..", NULL },
 	{ "stray_segments", "integer 0..", NULL },

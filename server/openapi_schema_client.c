@@ -332,6 +332,24 @@ MEMBERS(prompts) = {
 	END,
 };
 
+MEMBERS(stream) = {
+	{ "name", "string", NULL },
+	{ "content_type", "string", "of its messages; JSON: they are values" },
+	{ "next_offset", "string", "where the next message comes" },
+	{ "messages", "integer 0..", "a fork's: with its source's" },
+	{ "closed", "boolean", "nothing is appended any more" },
+	{ "created_at", "time", NULL },
+	{ "ttl_seconds", "integer 0..?", "after its last use" },
+	{ "expires_at", "time?", "by either; later with each use" },
+	{ "forked_from", "string?", "its source's name" },
+	END,
+};
+MEMBERS(streams) = {
+	{ "streams", "[]Stream", NULL },
+	{ "next", "string?", "for after; null: there is no more" },
+	END,
+};
+
 static const struct openapi_schema schemas[] = {
 	{ "NewExecution", "what to run", new_execution, true },
 	{ "Message", "a message of a conversation", message, true },
@@ -369,6 +387,8 @@ static const struct openapi_schema schemas[] = {
 	{ "PromptHead", "a version of a prompt", prompt_head, false },
 	{ "Prompt", "a version of a prompt with what it says", prompt, false },
 	{ "Prompts", "a page of prompts, by name", prompts, false },
+	{ "Stream", "a log that clients append to", stream, false },
+	{ "Streams", "a page of streams, by name", streams, false },
 };
 
 const struct openapi_schema *openapi_schema_client(size_t *ret_n)

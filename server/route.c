@@ -38,6 +38,12 @@
 		HTTP_##method, pattern, &front_ui, scope, cost, handle, what, \
 		    query                                                     \
 	}
+/* What its query names that it does not know is passed over, by protocol. */
+#define STREAM(method, scope, handle, what)                                \
+	{                                                                  \
+		HTTP_##method, "/v1/stream/{name}", &front_durable, scope, \
+		    ROUTE_READ, handle, what, .deep = true                 \
+	}
 #define OPS(pattern, scope, handle, what)                                      \
 	{                                                                      \
 		HTTP_GET, pattern, &front_ops, scope, ROUTE_FREE, handle, what \
@@ -149,6 +155,14 @@ static const struct route table[] = {
 	    "one prompt, its newest or ?version="),
 	REST(DELETE, "/v1/prompts/{name}", RUN, ROUTE_READ,
 	    front_rest_prompt_delete, "delete all versions of a prompt"),
+
+	ASKED(GET, "/v1/streams", READ, ROUTE_READ, front_durable_list,
+	    "limit after", "list streams, by name"),
+	STREAM(PUT, RUN, front_durable_create, "create a stream, or a fork"),
+	STREAM(POST, RUN, front_durable_append, "append to a stream, close it"),
+	STREAM(GET, READ, front_durable_read,
+	    "a stream from an offset on; live=long-poll waits, live=sse tells"),
+	STREAM(DELETE, RUN, front_durable_delete, "delete a stream"),
 
 	OPS("/healthz", 0, front_ops_healthz, "the process answers"),
 	OPS("/readyz", 0, front_ops_readyz,

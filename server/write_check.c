@@ -31,6 +31,7 @@ void write_check_counts(
 	jsonout_key(b, name);
 	jsonout_object(b);
 	jsonout_member_int(b, "executions", (int64_t)n.executions);
+	jsonout_member_int(b, "streams", (int64_t)n.streams);
 	jsonout_member_int(b, "chunks", (int64_t)n.chunks);
 	jsonout_member_int(b, "segments", (int64_t)n.segments);
 	jsonout_member_int(b, "stray_segments", (int64_t)n.stray_segments);

@@ -151,7 +151,7 @@ export function ask(url, { method, headers = {}, body, agent, key, signal } = {}
 					let json;
 
 					try {
-						if (/\bjson$/.test((answer.headers["content-type"] ?? "").split(";")[0]))
+						if (text && /\bjson$/.test((answer.headers["content-type"] ?? "").split(";")[0]))
 							json = JSON.parse(text);
 					} catch (error) {
 						fail(error);
