@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 		cmd_cancel(),
 		cmd_rm(),
 		cmd_prompts(),
+		cmd_streams(),
 		cmd_models(),
 		cmd_export(),
 		cmd_import(),

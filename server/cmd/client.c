@@ -81,6 +81,15 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	return buf_state(&c->reply) ? 0 : size * n;
 }
 
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct client *c = arg;
+
+	if (c->call->on_header)
+		c->call->on_header(line, size * n, c->call->arg);
+	return size * n;
+}
+
 static enum err check_url(const char *url, struct why *why)
 {
 	const char *host = strstr(url, "://");
@@ -134,6 +143,8 @@ static enum err set_curl(struct client *c)
 	    curl_easy_setopt(c->curl, CURLOPT_QUICK_EXIT, 1L) ||
 	    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body) ||
 	    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c) ||
+	    curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header) ||
+	    curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c) ||
 	    curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->error) ||
 	    curl_easy_setopt(
 		c->curl, CURLOPT_USERAGENT, "spool/" SPOOL_VERSION))
@@ -239,13 +250,19 @@ static enum err set_method(struct client *c, const struct client_call *call)
 	bool sends =
 	    call->method == CLIENT_POST || call->method == CLIENT_PUT || body;
 
-	if (sends && !body)
-		body = "{}";
+	size_t len = call->body_len;
+
+	if (sends && !call->type) {
+		body = body ? body : "{}";
+		len = strlen(body);
+	} else if (sends && !body) {
+		body = "";
+	}
 	if (curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L) ||
 	    (sends &&
 		(curl_easy_setopt(c->curl, CURLOPT_POST, 1L) ||
 		    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE,
-			(curl_off_t)strlen(body)) ||
+			(curl_off_t)len) ||
 		    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body))) ||
 	    curl_easy_setopt(
 		c->curl, CURLOPT_CUSTOMREQUEST, names[call->method]))
@@ -319,6 +336,30 @@ static bool add_provider_key(struct curl_slist **headers, const char *key)
 	return added;
 }
 
+/* What goes along with every call, and with this one. */
+static bool add_headers(struct curl_slist **list, const struct client *c,
+    const struct client_call *call, struct buf *text)
+{
+	bool all;
+
+	buf_reset(text);
+	buf_printf(text, "Content-Type: %s",
+	    call->type ? call->type : "application/json");
+	buf_putc(text, '\0');
+	all = !buf_state(text) && add(list, "Accept: application/json") &&
+	      add(list, text->data) && add(list, "Expect:") &&
+	      add(list, c->authorization);
+	if (call->idempotency_key) {
+		buf_reset(text);
+		buf_printf(text, "Idempotency-Key: %s", call->idempotency_key);
+		buf_putc(text, '\0');
+		all = all && !buf_state(text) && add(list, text->data);
+	}
+	for (const char *const *h = call->headers; all && h && *h; h++)
+		all = add(list, *h);
+	return all;
+}
+
 static enum err try_once(struct client *c, const struct client_call *call,
     json_t **ret, struct why *why)
 {
@@ -334,14 +375,7 @@ static enum err try_once(struct client *c, const struct client_call *call,
 	if (buf_state(&text) ||
 	    curl_easy_setopt(c->curl, CURLOPT_URL, text.data))
 		goto out;
-	buf_reset(&text);
-	buf_printf(&text, "Idempotency-Key: %s",
-	    call->idempotency_key ? call->idempotency_key : "");
-	buf_putc(&text, '\0');
-	if (buf_state(&text) || !add(&headers, "Accept: application/json") ||
-	    !add(&headers, "Content-Type: application/json") ||
-	    !add(&headers, "Expect:") || !add(&headers, c->authorization) ||
-	    !add(&headers, call->idempotency_key ? text.data : NULL) ||
+	if (!add_headers(&headers, c, call, &text) ||
 	    !add_provider_key(&headers, call->provider_key) ||
 	    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers))
 		goto out;
@@ -376,8 +410,9 @@ enum err client_call(struct client *c, const struct client_call *call,
 {
 	int64_t until = clock_mono_ms() + c->retry_ms;
 	int pause_ms = FIRST_PAUSE_MS;
-	bool again = !call->on_data &&
-		     (call->method != CLIENT_POST || call->idempotency_key);
+	bool again =
+	    call->again || (!call->on_data && (call->method != CLIENT_POST ||
+						  call->idempotency_key));
 	enum err err;
 
 	for (;;) {

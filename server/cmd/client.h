@@ -46,6 +46,14 @@ struct client_call {
 	 */
 	bool (*on_data)(const char *data, size_t len, void *arg);
 	void *arg;
+	/* What is sent is not JSON but this, and body_len long. NULL: JSON. */
+	const char *type;
+	size_t body_len;
+	const char *const *headers; /* more of them, NULL-terminated, or NULL */
+	/* Told each line of the answer's head; may be told of several tries. */
+	void (*on_header)(const char *line, size_t len, void *arg);
+	/* It does no harm to try it again, whatever it looks like. */
+	bool again;
 };
 
 /*

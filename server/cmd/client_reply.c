@@ -45,6 +45,8 @@ static bool missing(const char *path, struct why *why)
 	} rooms[] = {
 		{ "/v1/executions/", "execution", ", or it is not yours" },
 		{ "/v1/keys/", "key", ": \"spool keys ls\" lists their ids" },
+		{ "/v1/stream/", "stream",
+		    ": \"spool streams ls\" lists yours" },
 		{ "/v1/prompts/", "prompt",
 		    ", or no such version of it: \"spool prompts ls\" lists "
 		    "them" },

@@ -97,6 +97,7 @@ const struct command *cmd_import(void);
 const struct command *cmd_usage(void);
 const struct command *cmd_keys(void);
 const struct command *cmd_prompts(void);
+const struct command *cmd_streams(void);
 const struct command *cmd_models(void);
 const struct command *cmd_backup(void);
 const struct command *cmd_restore(void);

@@ -52,9 +52,10 @@ static void print_counts(struct checking *k, const json_t *n, bool done)
 	if (!done && !isatty(STDERR_FILENO))
 		return;
 	clear_progress(k);
-	fprintf(stderr, "%lld executions, %lld chunks, %lld segments",
-	    (long long)count(n, "executions"), (long long)count(n, "chunks"),
-	    (long long)count(n, "segments"));
+	fprintf(stderr,
+	    "%lld executions, %lld streams, %lld chunks, %lld segments",
+	    (long long)count(n, "executions"), (long long)count(n, "streams"),
+	    (long long)count(n, "chunks"), (long long)count(n, "segments"));
 	k->progress = !done;
 	if (!done)
 		return;
