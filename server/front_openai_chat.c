@@ -252,6 +252,7 @@ void front_openai_chat_create(struct call *call)
 	    memo->model, sizeof(memo->model), "%s", model ? model : "");
 	body = http_body(call->x, &len);
 	digest_sha256(body, len, hash);
+	call->cancel_if_gone = chat.cancel_on_leave;
 	submit_start(call, &chat.create, hash, on_made);
 }
 

@@ -149,6 +149,7 @@ void front_ui_chat(struct call *call)
 	memcpy(memo->message, ui.message, sizeof(memo->message));
 	body = http_body(call->x, &len);
 	digest_sha256(body, len, hash);
+	call->cancel_if_gone = ui.cancel_on_leave;
 	submit_start(call, &ui.create, hash, on_made);
 }
 
