@@ -40,8 +40,6 @@ struct body_create {
 	char owner[KEY_NAME_BYTES];	/* "" not given */
 	char prompt[PROMPT_NAME_BYTES]; /* "": the messages are in members */
 	uint32_t version;		/* 0: the newest */
-	/* Who asks and leaves before the answer wants it cancelled. */
-	bool cancel_if_left;
 };
 
 /*
@@ -72,6 +70,7 @@ struct body_chat {
 	struct body_create create;
 	bool stream;
 	enum body_usage usage;
+	bool cancel_if_gone; /* "on_disconnect":"cancel" */
 };
 
 /*
@@ -101,6 +100,7 @@ struct body_ui {
 	char chat[BODY_UI_NAME_BYTES]; /* its id; "" not said */
 	/* The message that the answer goes on with; "": it is a new one. */
 	char message[BODY_UI_NAME_BYTES];
+	bool cancel_if_gone; /* "on_disconnect":"cancel" */
 };
 
 /*

@@ -203,7 +203,7 @@ static enum err read_how(
 	if (!is(leave, "cancel"))
 		return body_refuse(p, "on_disconnect",
 		    "on_disconnect must be continue or cancel");
-	ret->create.cancel_if_left = true;
+	ret->cancel_if_gone = true;
 	return OK;
 }
 
@@ -298,7 +298,6 @@ enum err body_chat(const struct json_t *root, bool fails, struct body_chat *ret,
 {
 	struct body_chat chat = { .usage = BODY_USAGE_FINISH };
 	json_t *to = json_object();
-	bool left;
 	enum err e;
 
 	e = to ? refuse_some(root, p) : body_nomem(p);
@@ -311,11 +310,9 @@ enum err body_chat(const struct json_t *root, bool fails, struct body_chat *ret,
 	if (e != OK)
 		goto out;
 	drop_twins(to);
-	left = chat.create.cancel_if_left;
 	e = body_create_told(to, fails, &chat.create, p);
 	if (e != OK)
 		goto out;
-	chat.create.cancel_if_left = left;
 	e = pass_on(root, &chat.create, p);
 	if (e == OK && chat.usage != BODY_USAGE_FINISH &&
 	    json_object_set_new(chat.create.members, "reply",

@@ -340,7 +340,7 @@ enum err body_ui(const struct json_t *root, bool fails, struct body_ui *ret,
 		e = body_create_told(to, fails, &ui.create, p);
 	if (e == OK)
 		e = set_reply(root, &ui, p);
-	ui.create.cancel_if_left = is(leave, "cancel");
+	ui.cancel_if_gone = is(leave, "cancel");
 	if (e == OK)
 		*ret = ui;
 	else

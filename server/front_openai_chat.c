@@ -246,13 +246,13 @@ void front_openai_chat_create(struct call *call)
 	*memo = (struct chat){ .service = call->service,
 		.usage = chat.usage,
 		.stream = chat.stream,
-		.cancel_on_leave = chat.create.cancel_if_left,
+		.cancel_on_leave = chat.cancel_if_gone,
 		.wait_ms = WAIT_MS };
 	(void)snprintf(
 	    memo->model, sizeof(memo->model), "%s", model ? model : "");
 	body = http_body(call->x, &len);
 	digest_sha256(body, len, hash);
-	call->cancel_if_gone = chat.cancel_on_leave;
+	call->cancel_if_gone = chat.cancel_if_gone;
 	submit_start(call, &chat.create, hash, on_made);
 }
 

@@ -144,12 +144,12 @@ void front_ui_chat(struct call *call)
 		return;
 	}
 	memo->service = call->service;
-	memo->cancel_on_leave = ui.create.cancel_if_left;
+	memo->cancel_on_leave = ui.cancel_if_gone;
 	memcpy(memo->chat, ui.chat, sizeof(memo->chat));
 	memcpy(memo->message, ui.message, sizeof(memo->message));
 	body = http_body(call->x, &len);
 	digest_sha256(body, len, hash);
-	call->cancel_if_gone = ui.cancel_on_leave;
+	call->cancel_if_gone = ui.cancel_if_gone;
 	submit_start(call, &ui.create, hash, on_made);
 }
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/cancel.h"
 #include "server/limit.h"
 #include "server/models.h"
 #include "server/read_pool.h"
@@ -30,8 +29,6 @@ struct create_job {
 	struct problem refusal;
 	submit_done_fn *on_done;
 	struct submitted made;
-	/* Whoever asked has been told; if they left before, it is cancelled. */
-	bool told, cancel_if_left;
 };
 
 /* A creation that waits for its stored prompt. */
@@ -72,7 +69,6 @@ static void create_done(struct write_job *job, struct call *call)
 {
 	struct create_job *j = (struct create_job *)job;
 
-	j->told = true;
 	if (job->write.result == OK)
 		j->on_done(call, &j->made);
 	else if (j->refused && job->write.result == ERR_NOT_FOUND)
@@ -104,11 +100,6 @@ static void create_gone(struct write_job *job)
 
 static void create_drop(struct write_job *job)
 {
-	struct create_job *j = (struct create_job *)job;
-
-	if (j->cancel_if_left && !j->told && job->write.result == OK &&
-	    !j->made.existed)
-		cancel_left(job->service, &j->made.id);
 	execution_free(job->write.u.create.execution);
 	worker_key_free(((struct create_job *)job)->provider_key);
 	free(job);
@@ -287,8 +278,7 @@ static enum err reserve(struct call *call, struct worker *w,
 }
 
 static void post(struct call *call, struct execution *execution,
-    bool cancel_if_left, const uint8_t hash[DIGEST_BYTES],
-    submit_done_fn *on_done)
+    const uint8_t hash[DIGEST_BYTES], submit_done_fn *on_done)
 {
 	struct service *s = call->service;
 	struct worker *w = service_worker(s);
@@ -331,7 +321,6 @@ static void post(struct call *call, struct execution *execution,
 	j->key = call->who.key;
 	j->limited = !(call->who.scopes & KEY_ADMIN);
 	j->on_done = on_done;
-	j->cancel_if_left = cancel_if_left;
 	j->made.id = execution->id;
 	j->made.created_ms = execution->created_ms;
 	(void)write_job_ask(call, &j->job);
@@ -366,7 +355,7 @@ static void finish(struct call *call, struct body_create *create,
 	e = record(call, create, idempotency, &request, len, &model,
 	    prompt ? prompt->version : 0);
 	if (e)
-		post(call, e, create->cancel_if_left, hash, on_done);
+		post(call, e, hash, on_done);
 	else
 		call_fail_err(call, ERR_NOMEM, NULL);
 out:

@@ -136,7 +136,7 @@ static void what_is_told_later_is_read_back(void **state)
 
 	(void)state;
 	assert_non_null(got);
-	assert_true(ui.create.cancel_if_left);
+	assert_true(ui.cancel_if_gone);
 	body_ui_reply(got, strlen(got), &again);
 	assert_string_equal(again.chat, "c");
 	assert_string_equal(again.message, "");
