@@ -176,8 +176,10 @@ export const reads = [
 		{ type: "subscribe", execution_id: id, from }, ({ type, execution_id, ...chunk }, raw) =>
 			type !== "end" && (type !== "chunk" || take(chunk.index, chunk, raw)))).type === "end" },
 	{ name: "openai", family: "openai", read: stream(
+		// What failed before it said anything is refused by a status: that is its end.
 		(service, id, from, each) => sse(service,
-			`/v1/chat/completions/${id}?stream=true${from > 0 ? `&starting_after=${from - 1}` : ""}`, {}, each),
+			`/v1/chat/completions/${id}?stream=true${from > 0 ? `&starting_after=${from - 1}` : ""}`, {}, each)
+			.catch((error) => (error.refused?.execution_error ? { statusCode: 204 } : Promise.reject(error))),
 		(block) => {
 			const data = field(block, "data");
 

@@ -57,6 +57,7 @@ for (const [recover, args] of [["fail", ["--on-interrupt", "fail"]], ["restart",
 			args: ["--recover", recover, "--retry-attempts", "1", ...args] });
 		// Resolves when the server answers again.
 		let up = Promise.resolve(), kills = 0, items = 0, cuts = 0;
+		let watch = () => {}; // whoever waits for items
 		const raws = new Map();
 		const used = new Set();
 
@@ -101,6 +102,7 @@ for (const [recover, args] of [["fail", ["--on-interrupt", "fail"]], ["restart",
 						assert.equal(at, got.length, `the next place of ${id} by ${door.name} (SEED=${SEED})`);
 						got.push(item);
 						items++;
+						watch();
 						sameBytes(door, id, at, raw);
 						return --left > 0 || (cuts++, false);
 					}));
@@ -124,11 +126,13 @@ for (const [recover, args] of [["fail", ["--on-interrupt", "fail"]], ["restart",
 
 		// A kill for each share of what there is to be told.
 		async function killer(over) {
-			while (kills < KILLS && !over.now) {
+			while (kills < KILLS) {
 				const until = items + 50 + die.below(400);
 
-				while (items < until && !over.now)
-					await new Promise((done) => setImmediate(done));
+				await new Promise((done) => {
+					watch = () => (items >= until || over.now) && done();
+					watch();
+				});
 				if (over.now)
 					return;
 				kills++;
@@ -148,6 +152,7 @@ for (const [recover, args] of [["fail", ["--on-interrupt", "fail"]], ["restart",
 			}));
 
 			over.now = true;
+			watch();
 			await killing;
 			assert.ok(kills > 0 && cuts > 0, "nothing went wrong: there is nothing to see");
 			// As it was, after an orderly stop, too.
