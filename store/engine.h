@@ -26,6 +26,7 @@
 #include "store/store_look.h"
 #include "store/page.h"
 #include "store/prompt.h"
+#include "store/provider_key.h"
 #include "store/query.h"
 #include "store/store.h"
 #include "store/stream.h"
@@ -386,6 +387,12 @@ struct engine {
 	/* ${owner} NULL: any. ERR_NOT_FOUND. */
 	enum err (*key_revoke)(struct engine_db *db, const struct id *id,
 	    const char *owner, int64_t revoked_ms);
+	/* In place of what there was for the same owner and upstream. */
+	enum err (*provider_key_put)(
+	    struct engine_db *db, const struct provider_key *k);
+	/* ERR_NOT_FOUND. */
+	enum err (*provider_key_delete)(
+	    struct engine_db *db, const char *owner, const char *upstream);
 	/* Sets p->version. */
 	enum err (*prompt_insert)(struct engine_db *db, struct prompt *p);
 	enum err (*prompt_delete)(
@@ -418,6 +425,9 @@ struct engine {
 
 	/* --- either connection --- */
 
+	/* Those that cannot be read are passed over. */
+	enum err (*provider_keys_load)(struct engine_db *db, void *arg,
+	    enum err (*on_key)(void *arg, const struct provider_key *k));
 	/* *${ret_damaged}: so many were not told, as they are damaged. */
 	enum err (*keys_load)(struct engine_db *db, void *arg,
 	    enum err (*on_key)(void *arg, const struct key *k),

@@ -349,6 +349,14 @@ enum err sqlite_chunks_drop(struct engine_db *db, int64_t before,
 enum err sqlite_live_load(
     struct engine_db *db, const struct engine_live *to, int64_t *ret_last);
 
+/* sqlite_vault.c */
+enum err sqlite_provider_key_put(
+    struct engine_db *db, const struct provider_key *k);
+enum err sqlite_provider_key_delete(
+    struct engine_db *db, const char *owner, const char *upstream);
+enum err sqlite_provider_keys_load(struct engine_db *db, void *arg,
+    enum err (*on_key)(void *arg, const struct provider_key *k));
+
 /* sqlite_names.c: keys and prompts */
 enum err sqlite_key_insert(struct engine_db *db, const struct key *k);
 enum err sqlite_key_revoke(struct engine_db *db, const struct id *id,

@@ -379,6 +379,20 @@ static const struct sqlite_sql_text texts[] = {
 		       "created_ms, expires_ms, revoked_ms, " KEY_HOLDS
 		       " FROM keys "
 		       "ORDER BY id" },
+	[SQL_PROVIDER_KEY_PUT] = { "INSERT INTO provider_keys (owner, "
+				   "upstream, hint, created_ms, sealed) "
+				   "VALUES (?1, ?2, ?3, ?4, ?5) "
+				   "ON CONFLICT (owner, upstream) DO UPDATE SET "
+				   "hint = excluded.hint, "
+				   "created_ms = excluded.created_ms, "
+				   "sealed = excluded.sealed",
+	    .write = true, .hot = true },
+	[SQL_PROVIDER_KEY_DELETE] = { "DELETE FROM provider_keys "
+				      "WHERE owner = ?1 AND upstream = ?2",
+	    .write = true, .hot = true },
+	[SQL_PROVIDER_KEYS] = { "SELECT owner, upstream, hint, created_ms, "
+				"sealed FROM provider_keys "
+				"ORDER BY owner, upstream" },
 	[SQL_PROMPT_INSERT] = { "INSERT INTO prompts (owner, name, version, "
 				"created_ms, body, sum) "
 				"VALUES (?1, ?2, ?3, ?4, ?5, "

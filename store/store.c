@@ -23,6 +23,16 @@ static enum err on_key(void *arg, const struct key *k)
 	return rc;
 }
 
+static enum err on_provider_key(void *arg, const struct provider_key *k)
+{
+	struct vault *vault = arg;
+	enum err rc = vault_reserve(vault, 1);
+
+	if (rc == OK)
+		vault_put(vault, k);
+	return rc;
+}
+
 /* Take apart what store_open() has put together so far. */
 static void demolish(struct store *store)
 {
@@ -32,6 +42,7 @@ static void demolish(struct store *store)
 	writer_fini(&store->writer);
 	tail_free(store->tail);
 	keyring_fini(&store->keyring);
+	vault_fini(&store->vault);
 	if (store->db != NULL)
 		store->engine->close(store->db);
 	free(store->url);
@@ -45,6 +56,7 @@ static enum err build(
 	enum err rc;
 
 	keyring_init(&store->keyring);
+	vault_init(&store->vault);
 	rc = writer_init(&store->writer, store);
 	store->url = strdup(options->url);
 	store->options.url = store->url;
@@ -62,6 +74,9 @@ static enum err build(
 	if (damaged > 0)
 		log_warn("store", "damaged keys open nothing",
 		    "n=%u see=\"spool check\"", (unsigned)damaged);
+	if (rc == OK)
+		rc = store->engine->provider_keys_load(
+		    store->db, &store->vault, on_provider_key);
 	if (rc != OK && why != NULL)
 		*why = store->db->why;
 	if (rc == OK)

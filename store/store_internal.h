@@ -11,6 +11,7 @@
 
 #include "store/engine.h"
 #include "store/keyring_internal.h"
+#include "store/vault_internal.h"
 #include "store/store.h"
 #include "store/tail_internal.h"
 #include "store/writer_internal.h"
@@ -22,6 +23,7 @@ struct store {
 	struct engine_db *db; /* the writer's, once it runs */
 	struct tail *tail;
 	struct keyring keyring;
+	struct vault vault;
 	struct writer writer;
 
 	/* What had not ended at the start, until store_unfinished() gives it. */

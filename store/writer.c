@@ -506,7 +506,8 @@ static bool is_new(const struct write *x)
 		       (x->u.stream->kind == STREAM_APPEND &&
 			   x->u.stream->append.has_body);
 	return kind == WRITE_CREATE || kind == WRITE_KEY_ADD ||
-	       kind == WRITE_PROMPT_ADD || kind == WRITE_IMPORT;
+	       kind == WRITE_PROVIDER_KEY_PUT || kind == WRITE_PROMPT_ADD ||
+	       kind == WRITE_IMPORT;
 }
 
 enum err writer_post(struct store *store, struct write *x)

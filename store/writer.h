@@ -38,6 +38,7 @@
 #include "store/execution.h"
 #include "store/key.h"
 #include "store/prompt.h"
+#include "store/provider_key.h"
 #include "store/stream.h"
 
 struct import;
@@ -56,13 +57,15 @@ struct store;
 #define WRITE_TOMBSTONES_MAX 500
 
 enum write_kind {
-	WRITE_CREATE,	       /* an execution, once per idempotency key */
-	WRITE_BATCH,	       /* a worker's batch */
-	WRITE_DELETE,	       /* an ended execution, with its chunks */
-	WRITE_KEY_ADD,	       /* a key */
-	WRITE_KEY_REVOKE,      /* by id */
-	WRITE_PROMPT_ADD,      /* the next version of a name */
-	WRITE_PROMPT_DELETE,   /* all versions of a name */
+	WRITE_CREATE,		   /* an execution, once per idempotency key */
+	WRITE_BATCH,		   /* a worker's batch */
+	WRITE_DELETE,		   /* an ended execution, with its chunks */
+	WRITE_KEY_ADD,		   /* a key */
+	WRITE_KEY_REVOKE,	   /* by id */
+	WRITE_PROVIDER_KEY_PUT,	   /* an owner's key for an upstream */
+	WRITE_PROVIDER_KEY_DELETE, /* the same */
+	WRITE_PROMPT_ADD,	   /* the next version of a name */
+	WRITE_PROMPT_DELETE,	   /* all versions of a name */
 	WRITE_COPY,	       /* no write: all that is stored, into a file */
 	WRITE_IMPORT,	       /* an ended execution, with its chunks */
 	WRITE_PRUNE,	       /* many ended executions, or their payload */
@@ -164,6 +167,11 @@ struct write {
 			struct id id;
 			char owner[KEY_NAME_BYTES]; /* "": any */
 		} key_revoke;
+		/*
+		 * Lent until on_done. Put: in place of what there was. Delete
+		 * looks at owner and upstream. Fails: ERR_NOT_FOUND (delete).
+		 */
+		const struct provider_key *provider_key;
 		/* version is set by the writer. */
 		struct prompt prompt_add;
 		/* Fails: ERR_NOT_FOUND. */

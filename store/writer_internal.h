@@ -45,7 +45,7 @@ struct writer_tx {
 	struct writer_change *changes;
 	uint32_t n_changes, changes_room;
 	struct tail_log *created, **created_tail; /* linked by next */
-	size_t n_keys, n_created, n_streams;
+	size_t n_keys, n_provider_keys, n_created, n_streams;
 };
 
 struct writer {

@@ -210,6 +210,20 @@ static enum err apply_key(struct writer *w, struct write *x)
 	return alone(x, rc, ERR_NOT_FOUND, "there is no such key");
 }
 
+static enum err apply_provider_key(struct writer *w, struct write *x)
+{
+	const struct provider_key *k = x->u.provider_key;
+	struct engine_db *db = w->store->db;
+	enum err rc;
+
+	if (x->kind == WRITE_PROVIDER_KEY_DELETE)
+		return alone(x,
+		    db->engine->provider_key_delete(db, k->owner, k->upstream),
+		    ERR_NOT_FOUND, "there is no such key");
+	rc = vault_reserve(&w->store->vault, ++w->tx.n_provider_keys);
+	return rc == OK ? db->engine->provider_key_put(db, k) : rc;
+}
+
 enum err writer_apply(struct writer *w, struct write *x)
 {
 	struct engine_db *db = w->store->db;
@@ -223,6 +237,8 @@ enum err writer_apply(struct writer *w, struct write *x)
 	case WRITE_DELETE: rc = apply_delete(w, x, &gone); break;
 	case WRITE_KEY_ADD:
 	case WRITE_KEY_REVOKE: rc = apply_key(w, x); break;
+	case WRITE_PROVIDER_KEY_PUT:
+	case WRITE_PROVIDER_KEY_DELETE: rc = apply_provider_key(w, x); break;
 	case WRITE_PROMPT_ADD:
 		rc = db->engine->prompt_insert(db, &x->u.prompt_add);
 		break;
@@ -264,7 +280,8 @@ enum err writer_reserve(struct writer *w)
 static void clear(struct writer_tx *tx)
 {
 	tx->n_stages = tx->n_changes = 0;
-	tx->n_keys = tx->n_created = tx->n_streams = 0;
+	tx->n_keys = tx->n_provider_keys = 0;
+	tx->n_created = tx->n_streams = 0;
 	tx->created = NULL;
 	tx->created_tail = &tx->created;
 	if (tx->bytes.cap > (size_t)16 << 20)
@@ -319,6 +336,11 @@ void writer_settle(struct writer *w, struct write *x)
 	} else if (x->kind == WRITE_KEY_REVOKE) {
 		keyring_revoke(
 		    &store->keyring, &x->u.key_revoke.id, clock_wall_ms());
+	} else if (x->kind == WRITE_PROVIDER_KEY_PUT) {
+		vault_put(&store->vault, x->u.provider_key);
+	} else if (x->kind == WRITE_PROVIDER_KEY_DELETE) {
+		vault_drop(&store->vault, x->u.provider_key->owner,
+		    x->u.provider_key->upstream);
 	} else if (x->kind == WRITE_DELETE) {
 		writer_clean_forget(w, &x->u.remove.id);
 		atomic_fetch_add(&store->deleted, 1);

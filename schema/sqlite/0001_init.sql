@@ -207,6 +207,17 @@ CREATE TABLE keys (
 	sum INTEGER NOT NULL
 ) STRICT;
 
+-- Owners' keys for providers, sealed (store/provider_key.h): useless without
+-- the key file, which is not here.
+CREATE TABLE provider_keys (
+	owner TEXT NOT NULL,
+	upstream TEXT NOT NULL,
+	hint TEXT NOT NULL,              -- the key's last characters
+	created_ms INTEGER NOT NULL,
+	sealed BLOB NOT NULL,            -- says itself whether it is whole
+	PRIMARY KEY (owner, upstream)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE prompts (
 	id INTEGER PRIMARY KEY,
 	owner TEXT NOT NULL,
