@@ -161,6 +161,14 @@ MUST_CHECK enum err body_prompt_name(
 MUST_CHECK enum err body_key(const char *text, size_t len, int64_t now_ms,
     struct key *ret, struct problem *p);
 
+/*
+ * {"key", "owner"?} of an owner's key for a provider. ${owner} has
+ * KEY_NAME_BYTES, "" when not said. Gives: *${ret_secret} for digest_wipe() and
+ * free().
+ */
+MUST_CHECK enum err body_provider_key(const char *body, size_t len, char *owner,
+    char **ret_secret, struct problem *p);
+
 /* --- many polls --- */
 
 #define BODY_MAX_POLLS 100

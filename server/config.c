@@ -86,6 +86,8 @@ static void fill_work(struct config *c, const struct option_set *o)
 	c->on_interrupt = option_text(o, "on-interrupt");
 	c->recover = option_text(o, "recover");
 	c->retry_attempts = small(o, "retry-attempts");
+	c->vault_key_file = option_text(o, "vault-key-file");
+	c->vault_old_key_file = option_text(o, "vault-old-key-file");
 	c->price_file = option_text(o, "prices");
 	c->models_ttl_ms = option_int(o, "models-ttl");
 	c->retry_base_ms = option_int(o, "retry-base");

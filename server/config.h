@@ -99,8 +99,9 @@ struct config {
 	int64_t connect_ms, first_token_ms, idle_ms, total_ms;
 	int64_t drain_ms;
 	unsigned retry_attempts, circuit_failures;
-	const char *price_file; /* NULL: none */
-	int64_t models_ttl_ms;	/* 0: lists are not asked for */
+	const char *price_file;				 /* NULL: none */
+	const char *vault_key_file, *vault_old_key_file; /* NULL: none */
+	int64_t models_ttl_ms; /* 0: lists are not asked for */
 	int64_t retry_base_ms, retry_max_ms, circuit_cooldown_ms;
 	int64_t retain_age_ms, retain_bytes, retain_count; /* 0: no limit */
 	int64_t retain_every_ms, retain_tombstones_ms;

@@ -23,6 +23,7 @@ int main(int argc, char **argv)
 		cmd_import(),
 		cmd_usage(),
 		cmd_keys(),
+		cmd_vault(),
 		cmd_backup(),
 		cmd_restore(),
 		cmd_prune(),

@@ -67,6 +67,11 @@ static const struct openapi_operation operations[] = {
 	{ HTTP_DELETE, "/v1/keys/{id}", NULL, "204", NULL },
 	{ HTTP_POST, "/v1/keys/{id}/rotate", NULL, "201 KeyMade", NULL },
 
+	{ HTTP_PUT, "/v1/provider-keys/{upstream}", "NewProviderKey",
+	    "200 ProviderKey", NULL },
+	{ HTTP_GET, "/v1/provider-keys", NULL, "200 ProviderKeys", NULL },
+	{ HTTP_DELETE, "/v1/provider-keys/{upstream}", NULL, "204", NULL },
+
 	{ HTTP_PUT, "/v1/prompts/{name}", "NewPrompt", "201 PromptHead", NULL },
 	{ HTTP_GET, "/v1/prompts", NULL, "200 Prompts", NULL },
 	{ HTTP_GET, "/v1/prompts/{name}", NULL, "200 Prompt", NULL },
@@ -121,6 +126,8 @@ static const struct openapi_parameter parameters[] = {
 	{ "id", "/chat/", "string",
 	    "the chat's id; with startIndex an execution_id", false },
 	{ "name", "/prompts/", "string", "the prompt's name", false },
+	{ "upstream", "/provider-keys/", "string", "a configured upstream",
+	    false },
 	{ "model", "/models/", "string",
 	    "its name; slashes in it may be encoded", false },
 	{ "name", "/stream/", "string",

@@ -1,4 +1,4 @@
-/* The objects of what can be asked for: models, and what they cost. */
+/* The objects of what can be asked for: models, their prices, providers' keys. */
 #include "server/openapi_internal.h"
 
 #define END                      \
@@ -49,11 +49,34 @@ MEMBERS(model_source) = {
 	END,
 };
 
+MEMBERS(new_provider_key) = {
+	{ "key", "string", "the provider's; never told again" },
+	{ "owner?", "string", "the caller's own unless an admin says" },
+	END,
+};
+
+MEMBERS(provider_key) = {
+	{ "upstream", "string", NULL },
+	{ "owner", "string", NULL },
+	{ "hint", "string", "its last four characters" },
+	{ "created_at", "time", NULL },
+	END,
+};
+
+MEMBERS(provider_keys) = {
+	{ "provider_keys", "[]ProviderKey", NULL },
+	END,
+};
+
 static const struct openapi_schema schemas[] = {
 	{ "Models", "what can be asked for", models, false },
 	{ "Model", "a model, or a name for several", model, false },
 	{ "Pricing", "dollars, decimal", pricing, false },
 	{ "ModelSource", "an upstream", model_source, false },
+	{ "NewProviderKey", "an owner's key for an upstream", new_provider_key,
+	    true },
+	{ "ProviderKey", "one that is kept, sealed", provider_key, false },
+	{ "ProviderKeys", "all that are kept", provider_keys, false },
 };
 
 const struct openapi_schema *openapi_schema_model(size_t *ret_n)

@@ -146,6 +146,15 @@ static const struct route table[] = {
 	REST(POST, "/v1/keys/{id}/rotate", ADMIN, ROUTE_READ,
 	    front_rest_key_rotate, "replace a key by a new one"),
 
+	REST(PUT, "/v1/provider-keys/{upstream}", RUN, ROUTE_READ,
+	    front_rest_provider_key_put,
+	    "keep a key of the owner's own for an upstream, sealed"),
+	ASKED(GET, "/v1/provider-keys", READ, ROUTE_READ,
+	    front_rest_provider_key_list, "owner",
+	    "list them, without the keys"),
+	ASKED(DELETE, "/v1/provider-keys/{upstream}", RUN, ROUTE_READ,
+	    front_rest_provider_key_delete, "owner", "forget one"),
+
 	REST(PUT, "/v1/prompts/{name}", RUN, ROUTE_READ, front_rest_prompt_put,
 	    "store the next version of a prompt"),
 	ASKED(GET, "/v1/prompts", READ, ROUTE_READ, front_rest_prompt_list,

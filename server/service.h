@@ -16,6 +16,7 @@
 #include "store/base/err.h"
 
 struct retain;
+struct seal;
 struct store;
 struct worker;
 struct service;
@@ -46,6 +47,8 @@ struct service_options {
 	const char *base_path;
 	/* Where backups are put; lent for the service's life. */
 	const char *backup_dir;
+	/* Seals owners' keys for providers; lent. NULL: none are kept. */
+	const struct seal *seal;
 	/* For its counts; lent for the service's life. NULL: none. */
 	struct retain *retain;
 };

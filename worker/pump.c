@@ -257,6 +257,8 @@ enum err pump_start(const struct pump_options *options, struct pump **ret)
 	p->stop_ms = INT64_MAX;
 	p->env.upstreams = options->upstreams;
 	p->env.prices = options->prices;
+	p->env.store = options->store;
+	p->env.seal = options->seal;
 	p->env.limits = options->limits;
 	p->env.batch = &p->batch;
 	p->env.random = options->seed;

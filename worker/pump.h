@@ -19,6 +19,7 @@
 
 struct prices;
 struct pump;
+struct seal;
 struct slots;
 struct store;
 struct upstreams;
@@ -31,6 +32,7 @@ struct pump_options {
 	struct slots *slots;
 	const struct upstreams *upstreams;
 	struct prices *prices;
+	const struct seal *seal; /* NULL: owners have no keys */
 	struct run_limits limits;
 	uint64_t max_answer_bytes;
 	size_t max_backlog_bytes;

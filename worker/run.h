@@ -23,6 +23,8 @@
 struct past;
 struct prices;
 struct run;
+struct seal;
+struct store;
 struct upstreams;
 struct worker_key;
 
@@ -56,6 +58,9 @@ struct run_counts {
 struct run_env {
 	const struct upstreams *upstreams;
 	struct prices *prices; /* NULL: none is known */
+	/* Whose vault has owners' keys, and what opens them; NULL: none. */
+	struct store *store;
+	const struct seal *seal;
 	struct run_limits limits;
 	struct batch *batch; /* the present turn's */
 	struct buf scratch;

@@ -79,21 +79,51 @@ void run_attempt_forget_key(struct run *r)
 	r->key = NULL;
 }
 
-/* The client's own before the operator's. False: the outcome says. */
-static bool choose_key(struct run *r)
+/*
+ * Which key: the one that came with the request, else the owner's, else the
+ * operator's. Fails: as worker_key_of_owner().
+ */
+static enum err find_key(struct run *r, char **ret)
 {
 	const struct upstream_entry *u = r->target.upstream;
 	const char *own = worker_key_for(r->own_key, u->name);
-	const char *key = own != NULL ? own : u->key;
+	enum err rc = ERR_NOT_FOUND;
+
+	r->key_is_ours = false;
+	if (own == NULL)
+		rc = worker_key_of_owner(r->env->store, r->env->seal,
+		    r->execution->owner, u->name, ret);
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	r->key_is_ours = own == NULL;
+	if (own == NULL)
+		own = u->key;
+	if (own == NULL || *own == '\0')
+		return ERR_NOT_FOUND;
+	*ret = strdup(own);
+	return *ret == NULL ? ERR_NOMEM : OK;
+}
+
+/* False: the outcome says. */
+static bool choose_key(struct run *r)
+{
+	const struct upstream_entry *u = r->target.upstream;
 	char hint[256];
+	enum err rc;
 
 	run_attempt_forget_key(r);
-	r->key_is_ours = own == NULL;
-	if (key != NULL && *key != '\0') {
-		r->key = strdup(key);
-		if (r->key != NULL)
-			return true;
-		run_fail(r, err_name(ERR_NOMEM), true, "out of memory");
+	rc = find_key(r, &r->key);
+	if (rc == OK)
+		return true;
+	if (rc == ERR_NOMEM) {
+		run_fail(r, err_name(rc), true, "out of memory");
+		return false;
+	}
+	if (rc != ERR_NOT_FOUND) {
+		run_fail(r, dialect_error_name(ERROR_AUTH), false,
+		    "the owner's key for %s cannot be opened (%s): set it "
+		    "again, or give the server the key file that closed it",
+		    u->name, err_name(rc));
 		return false;
 	}
 	if (u->key_variable == NULL)

@@ -9,6 +9,7 @@
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "store/query.h"
+#include "store/vault.h"
 #include "store/writer.h"
 #include "worker/attempts.h"
 #include "worker/catalog.h"
@@ -31,6 +32,7 @@ struct worker {
 	struct store *store;
 	struct upstreams *upstreams;
 	struct prices *prices;
+	const struct seal *seal;
 	struct catalog *catalog;
 	struct lister *lister; /* NULL: lists are never asked for */
 	struct slots slots;
@@ -96,6 +98,7 @@ static enum err read_options(const struct worker_options *o, struct worker *w,
 		.slots = &w->slots,
 		.upstreams = w->upstreams,
 		.prices = w->prices,
+		.seal = o->seal,
 		.limits = {
 			.connect_ms = or_default(o->connect_ms, 10000),
 			.first_token_ms = or_default(o->first_token_ms, 120000),
@@ -154,6 +157,7 @@ enum err worker_start(
 	if (w == NULL)
 		goto out;
 	w->store = options->store;
+	w->seal = options->seal;
 	slots_init(&w->slots,
 	    options->max_live == 0 ? 10000 : options->max_live, on_slot, w);
 	rc = upstreams_new(options, &w->upstreams, why);
@@ -195,6 +199,11 @@ void worker_turn(struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_pumps; i++)
 		pump_turn(w->pump[i]);
+}
+
+bool worker_has_upstream(const struct worker *w, const char *name)
+{
+	return upstreams_find(w->upstreams, name, strlen(name)) != NULL;
 }
 
 enum err worker_resolve(const struct worker *w, const char *model,
@@ -242,16 +251,18 @@ enum err worker_key_check(const struct worker *w, const char *model,
 {
 	const struct upstream_entry *e;
 	struct upstreams_route route;
+	struct provider_key own;
 	char hint[256];
 	enum err rc = upstreams_resolve(w->upstreams, model, &route, why);
 
-	(void)owner;
 	if (rc != OK)
 		return rc;
 	for (size_t i = 0; i < route.n; i++) {
 		e = route.at[i].upstream;
 		if (e->key_variable == NULL || e->key != NULL ||
-		    worker_key_for(key, e->name) != NULL)
+		    worker_key_for(key, e->name) != NULL ||
+		    (w->seal != NULL &&
+			vault_find(w->store, owner, e->name, &own) == OK))
 			return OK;
 	}
 	e = route.at[0].upstream;

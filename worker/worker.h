@@ -22,6 +22,7 @@
 #include "store/base/id.h"
 #include "store/execution.h"
 
+struct seal;
 struct store;
 struct worker;
 
@@ -100,6 +101,8 @@ struct worker_options {
 	 */
 	int64_t models_ttl_ms;
 	const char *price_file; /* worker/prices_file.h; NULL: none */
+	/* Opens owners' keys in the store's vault; lent. NULL: none are used. */
+	const struct seal *seal;
 };
 
 /*
@@ -108,6 +111,9 @@ struct worker_options {
  */
 MUST_CHECK enum err worker_start(
     const struct worker_options *options, struct worker **ret, struct why *why);
+
+/* Is there an upstream called ${name}? */
+bool worker_has_upstream(const struct worker *w, const char *name);
 
 /*
  * Would ${model} ("", the name of a model, "upstream/model", or a model of the
@@ -157,8 +163,9 @@ void worker_key_free(struct worker_key *k);
 const char *worker_key_upstream(const struct worker_key *k);
 
 /*
- * Is there a key for any upstream that ${model} asks, or does one do without?
- * ${key} may be NULL. Fails: ERR_INPUT, and ${why} says how to give one.
+ * Is there a key for any upstream that ${model} asks (${key}, which may be NULL,
+ * one of ${owner}'s own, a configured one), or does one do without?
+ * Fails: ERR_INPUT, and ${why} says how to give one.
  */
 MUST_CHECK enum err worker_key_check(const struct worker *w, const char *model,
     const char *owner, const struct worker_key *key, struct why *why);

@@ -5,6 +5,7 @@
 
 #include "store/base/digest.h"
 #include "store/execution.h"
+#include "store/vault.h"
 #include "worker/scan.h"
 #include "worker/upstreams.h"
 
@@ -92,6 +93,18 @@ const char *worker_key_upstream(const struct worker_key *k)
 const char *worker_key_for(const struct worker_key *k, const char *upstream)
 {
 	return k != NULL && strcmp(k->upstream, upstream) == 0 ? k->text : NULL;
+}
+
+enum err worker_key_of_owner(struct store *store, const struct seal *seal,
+    const char *owner, const char *upstream, char **ret)
+{
+	struct provider_key k;
+	bool old;
+	enum err rc = ERR_NOT_FOUND;
+
+	if (store != NULL && seal != NULL && owner != NULL)
+		rc = vault_find(store, owner, upstream, &k);
+	return rc == OK ? provider_key_open(&k, seal, ret, &old) : rc;
 }
 
 bool worker_key_was_with(const struct execution *e)

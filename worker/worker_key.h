@@ -14,6 +14,8 @@
 #include "worker/worker.h"
 
 struct execution;
+struct seal;
+struct store;
 struct upstreams;
 
 /* As worker_key_read() (worker.h). */
@@ -23,6 +25,15 @@ MUST_CHECK enum err worker_key_parse(const struct upstreams *u,
 
 /* The key itself, lent, if it is ${upstream}'s; else NULL. NULL has none. */
 const char *worker_key_for(const struct worker_key *k, const char *upstream);
+
+/*
+ * The key of ${owner}'s own for ${upstream}, opened. Gives: *${ret} for
+ * digest_wipe() and free(). Fails: ERR_NOT_FOUND (there is none, or no seal),
+ * ERR_DENIED (sealed with another key file), ERR_CORRUPT, ERR_NOMEM.
+ */
+MUST_CHECK enum err worker_key_of_owner(struct store *store,
+    const struct seal *seal, const char *owner, const char *upstream,
+    char **ret);
 
 /* Did one come with ${e}? Only the process that took it has it. */
 bool worker_key_was_with(const struct execution *e);

@@ -96,6 +96,7 @@ const struct command *cmd_export(void);
 const struct command *cmd_import(void);
 const struct command *cmd_usage(void);
 const struct command *cmd_keys(void);
+const struct command *cmd_vault(void);
 const struct command *cmd_prompts(void);
 const struct command *cmd_streams(void);
 const struct command *cmd_models(void);

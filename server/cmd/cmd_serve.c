@@ -12,11 +12,13 @@
 #include "server/config.h"
 #include "server/http.h"
 #include "server/notify.h"
+#include "server/reseal.h"
 #include "server/retain.h"
 #include "server/service.h"
 #include "server/upstream.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
+#include "store/base/seal.h"
 #include "store/base/spare.h"
 #include "store/store.h"
 #include "worker/worker.h"
@@ -27,6 +29,7 @@
 /* Everything that serve owns, in the order in which it is made. */
 struct serving {
 	struct config config;
+	struct seal *seal; /* NULL: owners have no keys for providers */
 	struct store *store;
 	struct upstream *demo;
 	struct worker *worker;
@@ -61,6 +64,22 @@ static enum err open_store(struct serving *s, struct why *why)
 		err = admin_key_ensure(
 		    s->store, s->config.admin_key, s->config.db, why);
 	return err;
+}
+
+/* What opens owners' keys; those of the key before are sealed anew. */
+static enum err open_vault(struct serving *s, struct why *why)
+{
+	const struct config *c = &s->config;
+	enum err err;
+
+	if (!c->vault_key_file && c->vault_old_key_file) {
+		err_why(why, "vault-old-key-file without vault-key-file");
+		return ERR_INPUT;
+	}
+	if (!c->vault_key_file)
+		return OK;
+	err = seal_new(c->vault_key_file, c->vault_old_key_file, &s->seal, why);
+	return err ? err : reseal_all(s->store, s->seal, why);
 }
 
 static enum err start_demo(struct serving *s, struct why *why)
@@ -102,6 +121,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 		.max_answer_bytes = c->max_answer_bytes,
 		.models_ttl_ms = c->models_ttl_ms,
 		.price_file = c->price_file,
+		.seal = s->seal,
 	};
 
 	for (size_t i = 0; i < c->n_upstreams; i++)
@@ -184,6 +204,7 @@ static enum err start_service(struct serving *s, struct why *why)
 		.base_path = c->base_path,
 		.backup_dir = backup_dir(s),
 		.retain = s->retain,
+		.seal = s->seal,
 	};
 	enum err err;
 
@@ -259,6 +280,8 @@ static enum err start(struct serving *s, struct why *why)
 
 	err = open_store(s, why);
 	if (!err)
+		err = open_vault(s, why);
+	if (!err)
 		err = start_demo(s, why);
 	if (!err)
 		err = start_worker(s, why);
@@ -309,6 +332,7 @@ static void stop(struct serving *s, int64_t drain_ms)
 	retain_free(s->retain);
 	upstream_stop(s->demo);
 	store_close(s->store);
+	seal_free(s->seal);
 }
 
 static enum err prepare(struct cmd *c, struct serving *s, struct why *why)

@@ -1,18 +1,23 @@
 // /openapi.json: is it OpenAPI, and is it true?
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, test } from "node:test";
 
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Ajv from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 
-import { Service, ask } from "./service.mjs";
+import { Service, ask, tempDir } from "./service.mjs";
 
 let service, spec, operations;
 
 before(async () => {
-	service = await Service.start({ demo: true });
+	const key = path.join(tempDir(), "vault.key");
+
+	writeFileSync(key, Buffer.alloc(32, 7), { mode: 0o600 });
+	service = await Service.start({ demo: true, args: ["--vault-key-file", key] });
 	spec = (await ask(`${service.url}/openapi.json`)).json;
 	operations = Object.entries(spec.paths).flatMap(([path, item]) => Object.entries(item)
 		.map(([method, operation]) => ({ path, method, operation, name: `${method.toUpperCase()} ${path}` })));
@@ -157,6 +162,9 @@ test("answers are what the document says", async () => {
 	const next = (await check("post", "/v1/keys/{id}/rotate", { id: key.id, status: 201 })).json;
 	await check("delete", "/v1/keys/{id}", { id: next.id, status: 204 });
 	await check("get", "/v1/keys");
+	await check("put", "/v1/provider-keys/{upstream}", { id: "sim", body: { key: "sk-0123456789", owner: "ada" } });
+	await check("get", "/v1/provider-keys");
+	await check("delete", "/v1/provider-keys/{upstream}", { id: "sim", query: "?owner=ada", status: 204 });
 	await check("put", "/v1/prompts/{name}", { id: "p", body: { template: "say {{it}}", temperature: 1 }, status: 201 });
 	await check("get", "/v1/prompts");
 	await check("get", "/v1/prompts/{name}", { id: "p" });
