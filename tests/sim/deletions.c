@@ -43,6 +43,8 @@ static void told_delete(struct asked *a)
 	}
 	if (rc == OK)
 		k->state = KNOWN_GONE;
+	else if (is_absent(rc) && (k->pending > 0 || k->unsure))
+		k->unsure = true; /* a prune that is under way has it */
 	else if (is_absent(rc) && k->state == KNOWN_STORED && !k->import_asked)
 		world_break(w, k, "it is not there to be deleted");
 	else if (rc == ERR_NOT_FOUND && !k->forget_asked)
