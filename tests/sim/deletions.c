@@ -54,7 +54,7 @@ static void told_delete(struct asked *a)
 	else if (rc != ERR_CONFLICT && !is_absent(rc) && !world_excused(w, rc))
 		world_break(w, k, "not deleted: %s", err_name(rc));
 	/* What an I/O error leaves is seen at the next start. */
-	if (rc != OK && rc != ERR_IO && k->pending == 0)
+	if (rc != OK && rc != ERR_IO && k->pending == 0 && !k->unsure)
 		k->delete_asked = false;
 }
 
