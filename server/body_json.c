@@ -93,6 +93,7 @@ enum err body_parse(
 {
 	json_error_t why;
 	json_t *root;
+	bool whole;
 
 	if (len == 0) {
 		problem_set(p, PROBLEM_BAD_JSON, NULL,
@@ -110,13 +111,16 @@ enum err body_parse(
 		    REQUEST_MAX_DEPTH);
 		return ERR_INPUT;
 	}
-	spare_begin();
+	if (spare_begin(len) != OK)
+		return body_nomem(p);
 	root = json_loadb(
 	    text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (!spare_end()) {
+	whole = spare_whole();
+	if (!whole)
 		json_decref(root);
+	spare_end();
+	if (!whole)
 		return body_nomem(p);
-	}
 	/* Without memory jansson often says nothing. */
 	if (!root && (why.text[0] == '\0' ||
 			 json_error_code(&why) == json_error_out_of_memory))

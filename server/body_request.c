@@ -129,11 +129,14 @@ enum err body_request(struct body_create *c, const char *prompt,
 
 	if (prompt) {
 		r = calloc(1, sizeof(*r));
-		spare_begin();
-		stored = json_loadb(prompt, prompt_len, JSON_ALLOW_NUL, NULL);
-		if (!spare_end()) {
-			json_decref(stored);
-			stored = NULL;
+		if (spare_begin(prompt_len) == OK) {
+			stored = json_loadb(
+			    prompt, prompt_len, JSON_ALLOW_NUL, NULL);
+			if (!spare_whole()) {
+				json_decref(stored);
+				stored = NULL;
+			}
+			spare_end();
 		}
 		if (!r || !stored) {
 			e = body_nomem(p);

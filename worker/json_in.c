@@ -56,14 +56,18 @@ static bool affordable(const char *text, size_t len)
 static enum err load(const char *text, size_t len, json_t **ret)
 {
 	json_error_t why;
+	bool whole;
 	json_t *v;
 
-	spare_begin();
-	v = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
-	if (!spare_end()) {
-		json_decref(v);
+	if (spare_begin(len) != OK)
 		return ERR_NOMEM;
-	}
+	v = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+	whole = spare_whole();
+	if (!whole)
+		json_decref(v);
+	spare_end();
+	if (!whole)
+		return ERR_NOMEM;
 	if (v != NULL) {
 		*ret = v;
 		return OK;

@@ -16,10 +16,11 @@ static void what_got_its_memory_is_whole(void **state)
 	void *p;
 
 	(void)state;
-	spare_begin();
+	assert_int_equal(spare_begin(100), OK);
 	p = spare_malloc(64);
 	assert_non_null(p);
-	assert_true(spare_end());
+	assert_true(spare_whole());
+	spare_end();
 	spare_free(p);
 	spare_free(NULL);
 }
@@ -27,20 +28,23 @@ static void what_got_its_memory_is_whole(void **state)
 static void what_did_not_is_not(void **state)
 {
 	(void)state;
-	spare_begin();
+	assert_int_equal(spare_begin(100000), OK);
 	assert_null(spare_malloc(TOO_MUCH));
-	assert_false(spare_end());
+	assert_false(spare_whole());
+	spare_end();
 	/* The next one is not to blame. */
-	spare_begin();
-	assert_true(spare_end());
+	assert_int_equal(spare_begin(0), OK);
+	assert_true(spare_whole());
+	spare_end();
 }
 
 static void outside_of_a_watch_nothing_is_lent(void **state)
 {
 	(void)state;
 	assert_null(spare_malloc(TOO_MUCH));
-	spare_begin();
-	assert_true(spare_end());
+	assert_int_equal(spare_begin(0), OK);
+	assert_true(spare_whole());
+	spare_end();
 }
 
 int main(void)
