@@ -8,6 +8,20 @@
 
 #include <cmocka.h>
 
+/* Sanitizers end a program that asks for so much, unless they are told. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 /* More than there ever is; a power of two, as jansson's buffers are. */
 #define TOO_MUCH ((size_t)1 << 62)
 
