@@ -4,7 +4,7 @@
  *
  * The file: [server], [store], [worker], [retry] and [log] hold the keys of the
  * option table; each [upstream NAME] holds dialect, base_url, model, any_model,
- * prefill and one of key, key_file, key_env; each [model NAME] holds targets,
+ * prefill, background and one of key, key_file, key_env; each [model NAME] holds targets,
  * which are asked in that order; each [retain NAME] holds age, bytes or count,
  * and owner, status, payload_only. Comments are lines that begin with '#' or ';', and what
  * follows " ;". Anything unknown is an error with its line.
@@ -48,6 +48,7 @@ struct config_upstream {
 	char *prices;	/* "none", or whose; NULL: those it lists */
 	bool is_openai;
 	bool any_model, any_model_said;
+	bool foreground; /* background = no */
 	char where[512]; /* where it was defined, in words */
 };
 

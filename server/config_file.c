@@ -21,7 +21,8 @@ static const char retain_prefix[] = "retain ";
 static const char *const named[] = { "upstream", "model", "retain" };
 #define N_NAMED (sizeof(named) / sizeof(named[0]))
 static const char *const upstream_keys[] = { "dialect", "base_url", "key",
-	"key_file", "key_env", "model", "any_model", "prefill", "prices" };
+	"key_file", "key_env", "model", "any_model", "prefill", "prices",
+	"background" };
 #define N_UPSTREAM_KEYS (sizeof(upstream_keys) / sizeof(upstream_keys[0]))
 
 struct reading {
@@ -199,19 +200,38 @@ static enum err upstream_key(struct config_upstream *u, const char *key,
 	return u->key ? OK : ERR_NOMEM;
 }
 
-/* May its models have any name? */
-static enum err upstream_any_model(
-    struct config_upstream *u, const char *value, struct why *why)
+static enum err yes_or_no(
+    const char *key, const char *value, bool *ret, struct why *why)
 {
 	bool yes = strcmp(value, "yes") == 0 || strcmp(value, "true") == 0;
 
 	if (!yes && strcmp(value, "no") != 0 && strcmp(value, "false") != 0) {
-		err_why(why, "any_model must be yes or no");
+		err_why(why, "%s must be yes or no", key);
 		return ERR_INPUT;
 	}
-	u->any_model = yes;
-	u->any_model_said = true;
+	*ret = yes;
 	return OK;
+}
+
+/* May its models have any name? */
+static enum err upstream_any_model(
+    struct config_upstream *u, const char *value, struct why *why)
+{
+	enum err err = yes_or_no("any_model", value, &u->any_model, why);
+
+	u->any_model_said = err == OK;
+	return err;
+}
+
+/* May its answers go on without us? */
+static enum err upstream_background(
+    struct config_upstream *u, const char *value, struct why *why)
+{
+	bool yes = true;
+	enum err err = yes_or_no("background", value, &yes, why);
+
+	u->foreground = !yes;
+	return err;
 }
 
 static enum err upstream_line(struct config_upstream *u, const char *key,
@@ -225,6 +245,8 @@ static enum err upstream_line(struct config_upstream *u, const char *key,
 		return upstream_key(u, key, value, why);
 	if (strcmp(key, "any_model") == 0)
 		return upstream_any_model(u, value, why);
+	if (strcmp(key, "background") == 0)
+		return upstream_background(u, value, why);
 	to = strcmp(key, "dialect") == 0    ? &u->dialect
 	     : strcmp(key, "base_url") == 0 ? &u->base_url
 	     : strcmp(key, "model") == 0    ? &u->model

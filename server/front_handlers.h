@@ -81,6 +81,7 @@ void front_durable_append(struct call *call);
 void front_durable_read(struct call *call);
 void front_durable_delete(struct call *call);
 void front_durable_list(struct call *call);
+
 /* front_rest_provider_keys.c */
 void front_rest_provider_key_put(struct call *call);
 void front_rest_provider_key_list(struct call *call);

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "store/base/clock.h"
+#include "store/base/log.h"
 #include "worker/driver.h"
 #include "worker/error_class.h"
 #include "worker/json_in.h"
@@ -402,6 +403,8 @@ enum err decoder_new(const struct dialect *dialect,
 		decoder_free(d);
 		return ERR_NOMEM;
 	}
+	if (head->token != NULL)
+		ASSERT(dialect->resume(d->state, head->token));
 	*ret = d;
 	return OK;
 }
@@ -492,6 +495,14 @@ void decoder_expire(struct decoder *d)
 struct dialect_usage decoder_usage(const struct decoder *d)
 {
 	return d->answer.usage;
+}
+
+bool decoder_token(const struct decoder *d, struct buf *ret)
+{
+	if (d->dialect->token == NULL)
+		return false;
+	return d->mode != MODE_STREAM || d->answer.done ||
+	       d->dialect->token(d->state, ret);
 }
 
 bool decoder_done(const struct decoder *d)

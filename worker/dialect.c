@@ -16,9 +16,10 @@
 
 /* All drivers: a new one is one line in each table. */
 static const struct dialect *const dialects[] = { &dialect_openai,
-	&dialect_ollama, &dialect_gemini, &dialect_anthropic };
+	&dialect_ollama, &dialect_gemini, &dialect_anthropic,
+	&dialect_responses };
 static const char *const names[] = { "openai", "ollama", "gemini", "anthropic",
-	NULL };
+	"responses", NULL };
 
 _Static_assert(COUNT(names) == COUNT(dialects) + 1, "a driver has no name");
 
@@ -242,4 +243,40 @@ enum err dialect_build_models(const struct dialect *d,
 	}
 	dialect_request_fini(&out);
 	return err;
+}
+
+static enum err ask_of(bool ask(const struct dialect_target *target,
+			   const char *token, struct dialect_request *ret),
+    const struct dialect_target *target, const char *token,
+    struct dialect_request *ret)
+{
+	struct why why = { "" };
+	struct dialect_request out;
+	enum err err = ERR_INPUT;
+
+	dialect_request_init(&out);
+	if (ask != NULL && check_target(target, &why) == OK &&
+	    ask(target, token, &out))
+		err = check_written(&out, &why);
+	if (err == OK) {
+		dialect_request_fini(ret);
+		*ret = out;
+		dialect_request_init(&out);
+	}
+	dialect_request_fini(&out);
+	return err;
+}
+
+enum err dialect_attach(const struct dialect *d,
+    const struct dialect_target *target, const char *token,
+    struct dialect_request *ret)
+{
+	return ask_of(d->attach, target, token, ret);
+}
+
+enum err dialect_abandon(const struct dialect *d,
+    const struct dialect_target *target, const char *token,
+    struct dialect_request *ret)
+{
+	return ask_of(d->abandon, target, token, ret);
 }

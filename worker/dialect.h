@@ -120,6 +120,7 @@ struct dialect_head {
 	    *date;	   /* or NULL */
 	bool streaming;	   /* a streaming request was sent */
 	size_t embeddings; /* so many were asked for; 0: an answer was */
+	const char *token; /* it goes on from there; NULL: from its beginning */
 };
 
 struct dialect;
@@ -161,6 +162,13 @@ void decoder_expire(struct decoder *d);
  */
 struct dialect_usage decoder_usage(const struct decoder *d);
 
+/*
+ * Append where an answer that goes on without us can be gone on from, once all
+ * that was told of it is kept; nothing when what came (a refusal) does not say.
+ * False: it cannot be, now or ever.
+ */
+bool decoder_token(const struct decoder *d, struct buf *ret);
+
 /* True once the terminal event was given: close the connection. */
 bool decoder_done(const struct decoder *d);
 
@@ -180,6 +188,8 @@ struct dialect_target {
 	const char *key;      /* NULL: none */
 	/* openai.com itself wants max_completion_tokens, most others max_tokens */
 	bool is_openai;
+	/* answers may go on without us, and be kept for that */
+	bool background;
 };
 
 struct dialect_request {
@@ -216,5 +226,17 @@ MUST_CHECK enum err dialect_build(const struct dialect *d, const char *request,
 MUST_CHECK enum err dialect_build_models(const struct dialect *d,
     const struct dialect_target *target, const char *after,
     struct dialect_request *ret, struct why *why);
+
+/*
+ * The requests to hear the answer from where ${token} (decoder_token()) says on,
+ * and to give it up. Fails: ERR_INPUT (the dialect knows no such thing),
+ * ERR_NOMEM.
+ */
+MUST_CHECK enum err dialect_attach(const struct dialect *d,
+    const struct dialect_target *target, const char *token,
+    struct dialect_request *ret);
+MUST_CHECK enum err dialect_abandon(const struct dialect *d,
+    const struct dialect_target *target, const char *token,
+    struct dialect_request *ret);
 
 #endif

@@ -68,6 +68,19 @@ struct dialect {
 	/* The same for a request with input; NULL: it makes no embeddings. */
 	void (*build_embeddings)(struct ask *a);
 
+	/*
+	 * Optional, all or none, for answers that go on without us: append
+	 * where this one can be gone on from, unless it cannot; be there, in a
+	 * fresh state; ask to go on from there; ask to give it up. False: the
+	 * token is none.
+	 */
+	bool (*token)(const void *state, struct buf *ret);
+	bool (*resume)(void *state, const char *token);
+	bool (*attach)(const struct dialect_target *target, const char *token,
+	    struct dialect_request *ret);
+	bool (*abandon)(const struct dialect_target *target, const char *token,
+	    struct dialect_request *ret);
+
 	/* As results_*() on the parsed body; NULL: it has no such answer. */
 	enum err (*models)(const json_t *root, struct results_models *ret);
 	enum err (*embeddings)(
@@ -80,5 +93,6 @@ extern const struct dialect dialect_openai;
 extern const struct dialect dialect_ollama;
 extern const struct dialect dialect_gemini;
 extern const struct dialect dialect_anthropic;
+extern const struct dialect dialect_responses;
 
 #endif

@@ -12,7 +12,8 @@
 /*
  * {"attempts":[[number,target,code,message,http_status,started_ms,duration_ms]
  * …],"sums":[input,output,reasoning,cached,cache_write],"cost_pusd":n,
- * "paid_told":0|1,"paid_priced":0|1,"unpaid":0|1,"counted":0|1,"estimated":0|1,"began_ms":n}
+ * "paid_told":0|1,"paid_priced":0|1,"unpaid":0|1,"counted":0|1,"estimated":0|1,"began_ms":n,
+ * "token":"…"}
  */
 
 #define N_SUMS 5
@@ -61,6 +62,8 @@ void note_write(struct buf *b, const struct note *n)
 	jsonout_member_int(b, "counted", a->counted);
 	jsonout_member_int(b, "estimated", a->estimated);
 	jsonout_member_int(b, "began_ms", n->began_ms);
+	if (n->token != NULL)
+		jsonout_member(b, "token", n->token);
 	jsonout_object_end(b);
 }
 
@@ -178,6 +181,24 @@ static bool named(struct jsonscan_slice name, const char *word)
 	return name.len == strlen(word) && memcmp(name.p, word, name.len) == 0;
 }
 
+static enum err read_token(struct jsonscan_slice v, struct note *ret)
+{
+	struct buf b;
+	enum err rc;
+
+	buf_init(&b, MAX_TEXT_BYTES);
+	rc = jsonscan_text(v, &b);
+	buf_putc(&b, '\0');
+	if (rc == OK)
+		rc = buf_state(&b);
+	if (rc == OK) {
+		note_fini(ret);
+		ret->token = buf_detach(&b, NULL);
+	}
+	buf_fini(&b);
+	return rc;
+}
+
 static enum err read_member(
     struct jsonscan_slice name, struct jsonscan_slice v, struct note *ret)
 {
@@ -191,6 +212,8 @@ static enum err read_member(
 		return jsonscan_int(v, &a->sum.cost_pusd);
 	if (named(name, "began_ms"))
 		return jsonscan_int(v, &ret->began_ms);
+	if (named(name, "token"))
+		return read_token(v, ret);
 	if (named(name, "counted"))
 		a->counted = jsonscan_is(v, "1");
 	if (named(name, "estimated"))
@@ -211,6 +234,7 @@ enum err note_read(const char *text, size_t len, struct note *ret)
 	enum err rc;
 
 	ret->began_ms = 0;
+	ret->token = NULL;
 	if (text == NULL)
 		return OK;
 	jsonscan_init(&s, text, len);
@@ -221,8 +245,28 @@ enum err note_read(const char *text, size_t len, struct note *ret)
 	if (rc == ERR_NOT_FOUND)
 		return OK;
 	attempts_fini(ret->attempts);
+	note_fini(ret);
 	ret->began_ms = 0;
 	return rc == ERR_NOMEM ? rc : OK;
+}
+
+void note_fini(struct note *n)
+{
+	free((char *)(uintptr_t)n->token);
+	n->token = NULL;
+}
+
+bool note_holds(const struct execution *e)
+{
+	struct attempts attempts;
+	struct note n = { .attempts = &attempts };
+	bool holds;
+
+	attempts_init(&attempts);
+	holds = note_read(e->note, e->note_len, &n) == OK && n.token != NULL;
+	attempts_fini(&attempts);
+	note_fini(&n);
+	return holds;
 }
 
 uint32_t note_settled(const struct execution *e)
@@ -235,5 +279,6 @@ uint32_t note_settled(const struct execution *e)
 	if (note_read(e->note, e->note_len, &n) == OK)
 		last = attempts_last(&attempts);
 	attempts_fini(&attempts);
+	note_fini(&n);
 	return last;
 }

@@ -9,6 +9,7 @@
 #ifndef WORKER_NOTE_H
 #define WORKER_NOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct execution;
 struct note {
 	struct attempts *attempts; /* lent; all that are over */
 	int64_t began_ms; /* the present attempt, wall clock; 0: see below */
+	/* Where it can be gone on from (dialect.h); NULL: nowhere. */
+	const char *token;
 };
 
 /* Append it as JSON. Fails through the buffer. */
@@ -28,10 +31,16 @@ void note_write(struct buf *b, const struct note *n);
 
 /*
  * Read ${len} bytes of note_write() into ${ret}, whose attempts are
- * initialised and empty. What cannot be read is as if it had not been written:
+ * initialised and empty; its token is for note_fini(). What cannot be read is as if it had not been written:
  * the attempts are empty, began_ms is 0. Fails: ERR_NOMEM, the same.
  */
 MUST_CHECK enum err note_read(const char *text, size_t len, struct note *ret);
+
+/* Free what note_read() gave beside the attempts. */
+void note_fini(struct note *n);
+
+/* Does the note of ${e} say where its answer can be gone on from? */
+bool note_holds(const struct execution *e);
 
 /*
  * The number of the last attempt of ${e} that is over, as its note says; what

@@ -16,6 +16,8 @@
 #define LINGER_MS 250
 #define LINGER_BYTES ((size_t)64 << 10)
 #define MAX_LINGERING 256
+/* How long an upstream may take to hear that it is not wanted any more. */
+#define FAREWELL_MS 10000
 
 static void touch(struct job *j)
 {
@@ -284,12 +286,34 @@ static bool may_linger(const struct job *j)
 	       j->pump->n_lingering < MAX_LINGERING;
 }
 
+/*
+ * An upstream that goes on without us is told to stop: its job stays for as long
+ * as that takes.
+ */
+static bool says_farewell(struct job *j)
+{
+	struct dialect_request request;
+	bool said = false;
+
+	dialect_request_init(&request);
+	if (!j->pump->gone && j->pump->n_lingering < MAX_LINGERING &&
+	    run_farewell(j->run, &request)) {
+		drop_fetch(j);
+		j->fetch_over = false;
+		said = fetch_start(j->pump->pool, &request,
+			   j->pump->options.max_answer_bytes, &fetch_events, j,
+			   &j->fetch) == OK;
+	}
+	dialect_request_fini(&request);
+	return said;
+}
+
 /* Look at a job to which something happened. */
 static void settle(struct job *j)
 {
 	struct pump *p = j->pump;
 	int64_t deadline;
-	bool linger;
+	bool linger, farewell;
 
 	if (j->run == NULL) {
 		if (!j->fetch_over && j->lingered <= LINGER_BYTES)
@@ -300,13 +324,15 @@ static void settle(struct job *j)
 	}
 	if (run_ended(j->run)) {
 		linger = may_linger(j);
+		farewell = !linger && says_farewell(j);
 		drop_run(j);
-		if (!linger) {
+		if (!linger && !farewell) {
 			job_free(j);
 			return;
 		}
 		p->n_lingering++;
-		timer_set(&p->timers, &j->timer, p->env.mono_ms + LINGER_MS);
+		timer_set(&p->timers, &j->timer,
+		    p->env.mono_ms + (linger ? LINGER_MS : FAREWELL_MS));
 		return;
 	}
 	if (run_resting(j->run)) {
@@ -364,7 +390,8 @@ void pump_jobs_end(struct pump *p, void (*end)(struct run *r))
 		if (j->run == NULL || j->waiting)
 			continue;
 		if (end == run_interrupt &&
-		    p->options.limits.recover != RUN_RECOVER_FAIL) {
+		    (p->options.limits.recover != RUN_RECOVER_FAIL ||
+			run_attach_held(j->run))) {
 			/* the next start goes on with what is stored */
 			drop_run(j);
 			job_free(j);

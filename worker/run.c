@@ -25,7 +25,8 @@
  *                                                   shown before is withdrawn
  * any three -> BACKOFF     a failure that another   CHUNK_ERROR, if the attempt
  *                          attempt may mend         had shown something
- * BACKOFF -> CONNECTING    run_begin(), once due    BATCH_START
+ * BACKOFF -> CONNECTING    run_begin(), once due    BATCH_START, unless it
+ *                                                   takes an answer up again
  * any -> ENDED             any other outcome        BATCH_END
  *
  * An outcome is the decoder's finish or error, a fetch that ended before it, a
@@ -77,6 +78,7 @@ struct run *run_new(struct run_env *env, struct execution **e)
 		.made_ms = env->mono_ms };
 	attempts_init(&r->attempts);
 	buf_init(&r->text, PREFILL_MAX_BYTES);
+	buf_init(&r->token, RUN_MAX_TOKEN_BYTES);
 	*e = NULL;
 	return r;
 }
@@ -98,7 +100,9 @@ void run_free(struct run *r)
 	decoder_free(r->decoder);
 	execution_free(r->execution);
 	run_outcome_fini(&r->outcome);
+	run_outcome_fini(&r->lost);
 	attempts_fini(&r->attempts);
+	buf_fini(&r->token);
 	buf_fini(&r->text);
 	free(r->model);
 	free(r->provider);
@@ -194,7 +198,7 @@ static void run_move(struct run *r, enum run_state to)
 	r->env->counts.streaming += to == RUN_STREAMING;
 	r->state = to;
 	r->since_ms = r->env->mono_ms;
-	if (to == RUN_CONNECTING)
+	if (to == RUN_CONNECTING && !r->attached)
 		say_start(r);
 	if (to == RUN_STREAMING)
 		forget_request(r);
@@ -288,12 +292,21 @@ static void note_start(struct run *r, const struct event *e)
 
 static void on_finish(struct run *r, const struct event *e)
 {
+	run_attach_forget(r);
 	run_attempt_finishes(r);
 	if (e->reason == FINISH_UNKNOWN && e->native.len == 0)
 		run_warn(r, "finish_reason",
 		    "the upstream did not say why it stopped: the answer may "
 		    "be cut short");
 	run_complete(r, e->reason, e->native);
+}
+
+static void on_error(struct run *r, const struct dialect_error *e)
+{
+	/* It says itself that there is no more to come. */
+	if (!e->in_request && e->kind != ERROR_TRUNCATED)
+		run_attach_forget(r);
+	run_fail_as_told(r, e);
 }
 
 /* Text, but for what an earlier attempt has shown of it. */
@@ -327,7 +340,7 @@ static void on_event(void *arg, const struct event *e)
 	else if (e->kind == EVENT_FINISH)
 		on_finish(r, e);
 	else if (e->kind == EVENT_ERROR)
-		run_fail_as_told(r, &e->error);
+		on_error(r, &e->error);
 }
 
 /* --- what is told --- */
@@ -336,6 +349,8 @@ bool run_begin(struct run *r, struct dialect_request *ret)
 {
 	ASSERT(r->state == RUN_QUEUED || r->state == RUN_BACKOFF);
 	if (r->state == RUN_QUEUED && !run_plan_make(r))
+		goto out;
+	if (r->attaching && (run_attach_build(r, ret) || !run_attempt_again(r)))
 		goto out;
 	/* A target that cannot be asked this is passed by. */
 	while (!run_attempt_build(r, ret) && run_attempt_again(r))
@@ -356,7 +371,7 @@ void run_connected(struct run *r)
 {
 	if (!listens(r))
 		return;
-	if (!r->connected)
+	if (r->connected_ms == 0)
 		r->connected_ms = r->env->mono_ms;
 	r->connected = true;
 	run_turn(r);
@@ -371,6 +386,7 @@ void run_head(struct run *r, const struct dialect_head *head)
 		return;
 	h.streaming = r->streaming_asked;
 	h.embeddings = r->embeds;
+	h.token = r->attached ? r->token.data : NULL;
 	if (decoder_new(r->target.upstream->dialect, &h, on_event, r,
 		&r->decoder) != OK)
 		run_fail(r, err_name(ERR_NOMEM), true, "out of memory");
@@ -382,6 +398,7 @@ void run_body(struct run *r, const char *bytes, size_t len)
 	if (r->decoder == NULL)
 		return;
 	decoder_feed(r->decoder, bytes, len);
+	run_attach_keep(r);
 	run_turn(r);
 }
 

@@ -124,6 +124,14 @@ void run_cancel(struct run *r);
 void run_interrupt(struct run *r);
 void run_no_room(struct run *r);
 
+/*
+ * Does its upstream go on without us, so that the next process may hear the rest
+ * of the answer?
+ */
+bool run_attach_held(const struct run *r);
+/* It has ended, but its upstream goes on: ask ${ret} of it to stop. */
+bool run_farewell(struct run *r, struct dialect_request *ret);
+
 /* The earliest deadline, on the growing clock; INT64_MAX: none. */
 int64_t run_deadline(const struct run *r);
 

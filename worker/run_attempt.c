@@ -48,7 +48,8 @@ static enum err build(
 	struct dialect_target t = { .base_url = u->base_url,
 		.model = r->target.model,
 		.key = r->key,
-		.is_openai = u->is_openai };
+		.is_openai = u->is_openai,
+		.background = u->background };
 	const char *request = e->request == NULL ? "" : e->request;
 	struct estimate kept = { 0 };
 	struct buf longer;
@@ -104,8 +105,7 @@ static enum err find_key(struct run *r, char **ret)
 	return *ret == NULL ? ERR_NOMEM : OK;
 }
 
-/* False: the outcome says. */
-static bool choose_key(struct run *r)
+bool run_attempt_choose_key(struct run *r)
 {
 	const struct upstream_entry *u = r->target.upstream;
 	char hint[256];
@@ -144,7 +144,7 @@ bool run_attempt_build(struct run *r, struct dialect_request *ret)
 	r->unsettled = true;
 	r->begun_ms = r->env->mono_ms;
 	r->begun_wall_ms = r->env->wall_ms;
-	if (!choose_key(r))
+	if (!run_attempt_choose_key(r))
 		return false;
 	rc = build(r, ret, &why);
 	ret->alone = !r->key_is_ours;
@@ -265,6 +265,7 @@ void run_attempt_settle(struct run *r)
 	int64_t output;
 	char *target;
 	enum err rc;
+	bool held = r->attached || r->attaching || r->lost.known;
 	bool refused;
 
 	if (!r->unsettled)
@@ -274,7 +275,8 @@ void run_attempt_settle(struct run *r)
 	if (o->status != EXECUTION_COMPLETED && r->decoder != NULL)
 		r->usage = decoder_usage(r->decoder);
 	/* What never left, or was refused, was read by nobody. */
-	refused = !r->connected || (o->http_status >= 400 && !r->has_content);
+	refused = !held &&
+		  (!r->connected || (o->http_status >= 400 && !r->has_content));
 	output = estimate_tokens(&r->output);
 	/*
 	 * Some upstreams count from their first piece on: where the end did not
@@ -295,7 +297,7 @@ void run_attempt_settle(struct run *r)
 		 ? ERR_NOMEM
 		 : attempts_add(&r->attempts,
 		       &(struct attempts_item){
-			   .number = r->begun ? r->attempt : 0,
+			   .number = r->begun || held ? r->attempt : 0,
 			   .target = target,
 			   .status = o->status,
 			   .code = o->code,
@@ -345,6 +347,7 @@ static void forget(struct run *r)
 	r->output = (struct estimate){ 0 };
 	r->begun = r->connected = r->has_content = r->must_reset = false;
 	r->connected_ms = 0;
+	run_attach_forget(r);
 }
 
 void run_attempt_note(struct run *r)
@@ -353,7 +356,8 @@ void run_attempt_note(struct run *r)
 
 	buf_reset(b);
 	note_write(b, &(struct note){ .attempts = &r->attempts,
-			  .began_ms = r->begun ? r->begun_wall_ms : 0 });
+			  .began_ms = r->begun ? r->begun_wall_ms : 0,
+			  .token = r->token.len > 0 ? r->token.data : NULL });
 	if (buf_state(b) != OK) {
 		r->env->batch->bytes.failed = buf_state(b);
 		return;
@@ -369,6 +373,8 @@ bool run_attempt_again(struct run *r)
 
 	if (o->status != EXECUTION_FAILED)
 		return false;
+	if (run_attach_again(r))
+		return true;
 	if (r->unsettled)
 		blame(r);
 	if (o->final || !r->unsettled || r->attempts.n + 1 >= ATTEMPTS_MAX ||

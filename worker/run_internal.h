@@ -57,6 +57,16 @@ struct run {
 	bool cut;	       /* … and an attempt that had shown something */
 	const char *broke_off; /* the code of the attempt that was cut last */
 
+	/*
+	 * Where the present attempt's answer can be gone on from, NUL and all;
+	 * empty: nowhere. While it is attached, or about to be, lost says why
+	 * it must be: if it cannot, that is how the attempt ended.
+	 */
+	struct buf token;
+	bool attached, attaching;
+	uint32_t attaches; /* in a row, without news */
+	struct run_outcome lost;
+
 	/* --- of the present attempt --- */
 	char *key;	  /* what it is sent with; NULL: nothing */
 	bool key_is_ours; /* the operator's, not the client's */
@@ -93,6 +103,8 @@ struct run {
 	int64_t connect_took_ms; /* of the last that was; -1: none */
 };
 
+#define RUN_MAX_TOKEN_BYTES 256
+
 /* Copies of what is kept of an upstream's words, cut at a code point. */
 #define RUN_MAX_WORD_BYTES 256
 #define RUN_MAX_MESSAGE_BYTES 4096
@@ -114,10 +126,35 @@ bool run_plan_continues(const struct run *r, size_t i);
 /* Choose the target of the next attempt, and when. False: there is none. */
 bool run_plan_next(struct run *r);
 
+/* A random number for waits. */
+uint64_t run_plan_draw(struct run_env *env);
+
+/* --- run_attach.c --- */
+
+/* Bytes were read: note where the answer can be gone on from now. */
+void run_attach_keep(struct run *r);
+/* The attempt is another, or over for good. */
+void run_attach_forget(struct run *r);
+/* A process before this one noted ${token} of the attempt under way. */
+void run_attach_recall(struct run *r, const char *token);
+/*
+ * The attempt has failed: can the rest of its answer still be heard? True: the
+ * outcome is forgotten, and due_ms says when to ask.
+ */
+bool run_attach_again(struct run *r);
+/* Make the request for the rest. False: the outcome says what was lost. */
+bool run_attach_build(struct run *r, struct dialect_request *ret);
+
 /* --- run_attempt.c --- */
 
 /* Wipe the key of the present attempt. */
 void run_attempt_forget_key(struct run *r);
+
+/*
+ * The key for the present target: the client's own before the operator's.
+ * False: the outcome says.
+ */
+bool run_attempt_choose_key(struct run *r);
 
 /* Make the request for the present target. False: the outcome says why not. */
 bool run_attempt_build(struct run *r, struct dialect_request *ret);

@@ -1,4 +1,6 @@
 /* A run's plan: what the request wants, whom to ask first, and whom next. */
+#include <string.h>
+
 #include "store/base/log.h"
 #include "worker/circuit.h"
 #include "worker/note.h"
@@ -11,7 +13,7 @@ static const char interrupted[] =
     "spool stopped before the answer was complete";
 
 /* splitmix64 (Steele, Lea, Flood 2014). */
-static uint64_t draw(struct run_env *env)
+uint64_t run_plan_draw(struct run_env *env)
 {
 	uint64_t z = env->random += 0x9e3779b97f4a7c15u;
 
@@ -21,31 +23,66 @@ static uint64_t draw(struct run_env *env)
 }
 
 /* The attempt that was under way: what it took is lost but for what shows. */
-static enum err recall_cut(
-    struct run *r, const struct past *past, int64_t began_ms)
+static enum err recall_cut(struct run *r)
 {
 	const struct dialect_usage none = { -1, -1, -1, -1, -1, -1, -1, -1, -1,
 		-1 };
 	const struct execution *e = r->execution;
 	struct attempts_bill bill = { 0 };
 
-	r->cut = past->cut;
-	r->broke_off = interrupted_code;
+	r->cut = r->has_content;
+	r->has_content = false;
 	bill.estimated_input = estimate_request(e->request, e->request_len);
-	bill.estimated_output = estimate_tokens(&past->kept);
+	bill.estimated_output = estimate_tokens(&r->output);
+	r->output = (struct estimate){ 0 };
 	attempts_take(
 	    &r->attempts, &none, bill.estimated_input, bill.estimated_output);
 	if (e->target == NULL)
 		return OK;
 	run_attempt_pay(r, e->target, &none, &bill);
-	return attempts_add(&r->attempts,
-	    &(struct attempts_item){ .number = e->attempts,
-		.target = e->target,
-		.status = EXECUTION_FAILED,
-		.code = interrupted_code,
-		.message = interrupted,
-		.started_ms = began_ms > 0 ? began_ms : e->started_ms,
-		.duration_ms = -1 });
+	return attempts_add(
+	    &r->attempts, &(struct attempts_item){ .number = e->attempts,
+			      .target = e->target,
+			      .status = EXECUTION_FAILED,
+			      .code = interrupted_code,
+			      .message = interrupted,
+			      .started_ms = r->begun_wall_ms,
+			      .duration_ms = -1 });
+}
+
+/* Is ${e}'s target still configured as it was? Then it is the present one. */
+static bool recall_target(struct run *r)
+{
+	const struct execution *e = r->execution;
+	struct why why;
+
+	if (e->target == NULL || upstreams_resolve(r->env->upstreams, e->target,
+				     &r->route, &why) != OK)
+		return false;
+	r->target = r->route.at[0];
+	return strncmp(e->target, r->target.upstream->name,
+		   strlen(r->target.upstream->name)) == 0;
+}
+
+/* An attempt was under way, of which ${past} was kept. */
+static enum err recall_attempt(
+    struct run *r, const struct past *past, const struct note *note)
+{
+	const struct execution *e = r->execution;
+	int64_t ago;
+
+	r->broke_off = interrupted_code;
+	r->output = past->kept;
+	r->has_content = past->cut;
+	r->begun_wall_ms = note->began_ms > 0 ? note->began_ms : e->started_ms;
+	if (note->token == NULL || !recall_target(r)) {
+		r->target = (struct upstreams_target){ NULL, NULL };
+		return recall_cut(r);
+	}
+	ago = r->env->wall_ms - r->begun_wall_ms;
+	r->begun_ms = r->env->mono_ms - (ago > 0 ? ago : 0);
+	run_attach_recall(r, note->token);
+	return OK;
 }
 
 void run_recall(struct run *r, const struct past *past)
@@ -63,9 +100,10 @@ void run_recall(struct run *r, const struct past *past)
 		buf_add(&r->text, past->text.data, past->text.len);
 	rc = note_read(e->note, e->note_len, &note);
 	if (rc == OK && attempts_last(&r->attempts) < e->attempts)
-		rc = recall_cut(r, past, note.began_ms);
+		rc = recall_attempt(r, past, &note);
 	else if (rc == OK)
 		r->broke_off = r->attempts.item[r->attempts.n - 1].code;
+	note_fini(&note);
 	if (rc != OK)
 		r->env->batch->bytes.failed = rc;
 }
@@ -92,6 +130,9 @@ static enum interrupt recovery(const struct run *r, bool said)
 {
 	bool restart = r->env->limits.recover == RUN_RECOVER_RESTART;
 
+	/* Only the rest of the same answer is wanted. */
+	if (r->env->limits.recover == RUN_RECOVER_FAIL)
+		return r->on_interrupt;
 	if (said && r->on_interrupt != INTERRUPT_AUTO)
 		return r->on_interrupt;
 	return restart ? INTERRUPT_RESTART : INTERRUPT_AUTO;
@@ -187,6 +228,16 @@ static size_t choose(const struct run *r, size_t i)
 	return first;
 }
 
+/* Where in the route the present target is; the first place if it is not. */
+static size_t place_of(const struct run *r)
+{
+	for (size_t i = 0; i < r->route.n; i++)
+		if (r->route.at[i].upstream == r->target.upstream &&
+		    strcmp(r->route.at[i].model, r->target.model) == 0)
+			return i;
+	return 0;
+}
+
 bool run_plan_make(struct run *r)
 {
 	const char *model = r->execution->model;
@@ -201,6 +252,10 @@ bool run_plan_make(struct run *r)
 	r->keeps_text = may_keep_text(r);
 	r->estimated_input =
 	    estimate_request(r->execution->request, r->execution->request_len);
+	if (r->attaching) {
+		r->at = place_of(r);
+		return true;
+	}
 	r->at = choose(r, 0);
 	if (r->at == r->route.n) {
 		run_fail_for_good(r, "interrupted", true, "%s", interrupted);
@@ -226,7 +281,7 @@ bool run_plan_next(struct run *r)
 	int64_t wait_ms = 0;
 
 	if (may_ask(r, r->at) && !(rests && f.has_next) &&
-	    retry_wait(&r->retry, &f, draw(r->env), &wait_ms)) {
+	    retry_wait(&r->retry, &f, run_plan_draw(r->env), &wait_ms)) {
 		r->due_ms = r->env->mono_ms + wait_ms;
 		return true;
 	}

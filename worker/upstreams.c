@@ -160,6 +160,7 @@ static enum err add(struct upstreams *u, const struct worker_upstream *in,
 	e->dialect = dialect_find(in->dialect);
 	e->is_openai = in->is_openai;
 	e->any_model = in->any_model;
+	e->background = !in->foreground;
 	if (in->prefill != NULL)
 		(void)prefill_parse(in->prefill, &e->prefill);
 	e->circuit = malloc(sizeof(*e->circuit));

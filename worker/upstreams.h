@@ -26,7 +26,8 @@ struct upstream_entry {
 	char *model;	/* NULL: the caller must name one */
 	const struct dialect *dialect;
 	bool is_openai;
-	bool any_model; /* its models have slashes in their names */
+	bool background; /* its answers may go on without us */
+	bool any_model;	 /* its models have slashes in their names */
 	enum prefill prefill;
 	char *prices; /* whose prices are its own; NULL: those it lists */
 	/* The usual name of its key; NULL: it may do without one. A literal. */

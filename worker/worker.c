@@ -304,8 +304,8 @@ bool worker_recovers(const struct worker *w, const struct execution *e)
 	if (worker_key_was_with(e))
 		return false;
 	return e->status == EXECUTION_QUEUED ||
-	       (w->recover != RUN_RECOVER_FAIL && e->request != NULL &&
-		   e->attempts < ATTEMPTS_MAX);
+	       ((w->recover != RUN_RECOVER_FAIL || note_holds(e)) &&
+		   e->request != NULL && e->attempts < ATTEMPTS_MAX);
 }
 
 /* --- settling --- */
@@ -375,6 +375,7 @@ static enum err describe_interrupted(struct worker *w,
 	rc = note_read(e->note, e->note_len, &note);
 	if (rc == OK)
 		rc = settle_cut(w, e, attempts, m, note.began_ms);
+	note_fini(&note);
 	m->usage = attempts->sum;
 	m->usage_source = attempts_source(attempts);
 	return rc;

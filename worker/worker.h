@@ -40,6 +40,12 @@ struct worker_upstream {
 	/* A request's model with a slash may be one of its models. */
 	bool any_model;
 	/*
+	 * Where the dialect has answers that go on without us (responses):
+	 * they are asked for, unless this says no. A cut, or a crash, then
+	 * costs nothing, but the upstream keeps what it says for a while.
+	 */
+	bool foreground;
+	/*
 	 * Does it go on from a last message of the assistant's? "no", "yes",
 	 * "trimmed" (unless that ends in blanks), "vllm" (yes, with vLLM's
 	 * members for it). NULL: "no".
@@ -187,7 +193,9 @@ MUST_CHECK enum err worker_cancel(struct worker *w, const struct id *id);
 /*
  * Is ${e}, which had not ended when the last process did, to be run, or run on?
  * True: worker_submit() it, whole as store_unfinished() gave it. False:
- * worker_settle() it. What was queued is run, unless a key came with it.
+ * worker_settle() it. What was queued is run, unless a key came with it; what
+ * was begun, as recover says, and whatever it says when the upstream goes on
+ * with the same answer meanwhile.
  */
 bool worker_recovers(const struct worker *w, const struct execution *e);
 

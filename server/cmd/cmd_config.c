@@ -82,6 +82,8 @@ static void put_upstreams(const struct cmd *c, const struct config *config)
 			put("prefill", u->prefill, NULL);
 		if (u->prices)
 			put("prices", u->prices, NULL);
+		if (u->foreground)
+			put("background", "no", NULL);
 		putchar('\n');
 	}
 }
@@ -177,11 +179,12 @@ static void show_json(const struct cmd *c, const struct config *config)
 		const struct config_upstream *u = &config->upstreams[i];
 
 		json_array_append_new(upstreams,
-		    json_pack("{s:s, s:s, s:s, s:b, s:s?, s:b, s:s, s:s}",
+		    json_pack("{s:s, s:s, s:s, s:b, s:s?, s:b, s:s, s:b, s:s}",
 			"name", u->name, "dialect", u->dialect, "base_url",
 			u->base_url, "key", u->key != NULL, "model", u->model,
 			"any_model", u->any_model, "prefill",
-			u->prefill ? u->prefill : "no", "origin", u->where));
+			u->prefill ? u->prefill : "no", "background",
+			!u->foreground, "origin", u->where));
 	}
 	for (size_t i = 0; i < config->n_models; i++) {
 		const struct config_model *m = &config->models[i];

@@ -135,6 +135,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 			.any_model = c->upstreams[i].any_model,
 			.prefill = c->upstreams[i].prefill,
 			.prices = c->upstreams[i].prices,
+			.foreground = c->upstreams[i].foreground,
 		};
 	for (size_t i = 0; i < c->n_models; i++)
 		models[i] = (struct worker_model){
@@ -395,9 +396,10 @@ static const struct command command = {
 	    "OPENROUTER, ANTHROPIC, GEMINI and OLLAMA define upstreams without "
 	    "a file, and so does OLLAMA_HOST. Others are sections of the config "
 	    "file: [upstream NAME] with dialect (openai, ollama, gemini, "
-	    "anthropic), base_url, model and one of key, key_file, key_env; "
+	    "anthropic, responses), base_url, model and one of key, key_file, key_env; "
 	    "any_model = yes where models are called vendor/model, prefill = "
-	    "yes or vllm where a partial answer is gone on from. [model NAME] "
+	    "yes or vllm where a partial answer is gone on from, background = "
+	    "no where a responses upstream keeps no answers. [model NAME] "
 	    "with targets = UPSTREAM/MODEL, UPSTREAM/MODEL is a name for a "
 	    "list: the next is asked when the one before fails.\n\n"
 	    "SIGTERM or SIGINT stops it: new work is refused, running answers "

@@ -62,7 +62,8 @@ struct collected {
 static const struct {
 	const char *ours, *theirs;
 } dialects[] = { { "openai", "openai_chat" }, { "ollama", "ollama_chat" },
-	{ "gemini", "gemini" }, { "anthropic", "anthropic_messages" } };
+	{ "gemini", "gemini" }, { "anthropic", "anthropic_messages" },
+	{ "responses", "openai_responses" } };
 
 #define N_DIALECTS (sizeof(dialects) / sizeof(dialects[0]))
 

@@ -48,10 +48,14 @@ static void what_was_written_is_read(void **state)
 	attempts_take(&a,
 	    &(struct dialect_usage){ -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
 	    3, 2);
-	note_write(&b, &(struct note){ .attempts = &a, .began_ms = 99 });
+	note_write(
+	    &b, &(struct note){
+		    .attempts = &a, .began_ms = 99, .token = "resp_1 7" });
 	assert_int_equal(buf_state(&b), OK);
 	assert_int_equal(note_read(b.data, b.len, &n), OK);
 	assert_int_equal(n.began_ms, 99);
+	assert_string_equal(n.token, "resp_1 7");
+	note_fini(&n);
 	assert_int_equal(got.n, 2);
 	assert_int_equal(got.item[0].number, 1);
 	assert_string_equal(got.item[0].target, "up/m \"1\"");
@@ -88,9 +92,27 @@ static void what_cannot_be_read_is_as_if_it_were_not_there(void **state)
 		assert_int_equal(note_read(odd[i], strlen(odd[i]), &n), OK);
 		assert_int_equal(a.n, 0);
 		assert_int_equal(n.began_ms, 0);
+		assert_null(n.token);
 		assert_int_equal(a.sum.input_tokens, -1);
 		attempts_fini(&a);
 	}
+}
+
+static void the_first_attempt_has_nothing_but_its_place(void **state)
+{
+	struct attempts a;
+	struct execution e = { 0 };
+	struct buf b;
+
+	(void)state;
+	attempts_init(&a);
+	buf_init(&b, 1 << 16);
+	note_write(&b, &(struct note){ .attempts = &a, .token = "resp_1 7" });
+	e.note = b.data;
+	e.note_len = b.len;
+	assert_true(note_holds(&e));
+	assert_int_equal(note_settled(&e), 0);
+	buf_fini(&b);
 }
 
 static void a_note_says_which_attempts_are_over(void **state)
@@ -111,6 +133,7 @@ int main(void)
 		cmocka_unit_test(what_was_written_is_read),
 		cmocka_unit_test(
 		    what_cannot_be_read_is_as_if_it_were_not_there),
+		cmocka_unit_test(the_first_attempt_has_nothing_but_its_place),
 		cmocka_unit_test(a_note_says_which_attempts_are_over),
 	};
 
