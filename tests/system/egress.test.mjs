@@ -124,7 +124,11 @@ test("a model's name stays a name in a path, and cannot leave it", async () => {
 	const seen = [];
 	const paths = net.createServer((socket) => {
 		socket.unref().on("error", () => {}).once("data", (bytes) => {
-			seen.push(bytes.toString("latin1").split("\r\n")[0]);
+			const line = bytes.toString("latin1").split("\r\n")[0];
+
+			// Its list of models is another question.
+			if (line.startsWith("POST"))
+				seen.push(line);
 			socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
 		});
 	});

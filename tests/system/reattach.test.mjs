@@ -34,6 +34,11 @@ class Responses {
 			const url = new URL(request.url, this.url);
 			const id = url.pathname.split("/")[3];
 
+			// Its list of models is nobody's business here.
+			if (!url.pathname.startsWith("/v1/responses")) {
+				response.writeHead(404).end();
+				return;
+			}
 			this.note(`${request.method} ${url.pathname.replace(id, "ID")}${id && url.searchParams.has("starting_after") ?
 				` after ${url.searchParams.get("starting_after")}` : ""}`);
 			if (request.method === "POST" && id === undefined)
