@@ -134,6 +134,23 @@ static void store_counts(struct buf *b, struct store *store)
 	jsonout_object_end(b);
 }
 
+static void upstream_states(struct buf *b, const struct worker *w)
+{
+	struct worker_upstream_state s;
+
+	jsonout_key(b, "upstreams");
+	jsonout_array(b);
+	for (size_t i = 0; worker_upstream_state(w, i, &s); i++) {
+		jsonout_object(b);
+		jsonout_member(b, "name", s.name);
+		jsonout_member(b, "state", s.state);
+		jsonout_member_int(b, "failures", s.failures);
+		jsonout_member_int(b, "rests_ms", s.rests_ms);
+		jsonout_object_end(b);
+	}
+	jsonout_array_end(b);
+}
+
 static void worker_counts(struct buf *b, struct service *service)
 {
 	struct worker *w = service_worker(service);
@@ -142,6 +159,7 @@ static void worker_counts(struct buf *b, struct service *service)
 	if (!w)
 		return;
 	worker_stats(w, &s);
+	upstream_states(b, w);
 	service_worker_done(service);
 	jsonout_key(b, "worker");
 	jsonout_object(b);

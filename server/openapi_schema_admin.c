@@ -96,8 +96,17 @@ MEMBERS(status) = {
 	{ "store", "object", NULL },
 	{ "disk?", "Disk", NULL },
 	{ "memory", "object", NULL },
+	{ "upstreams?", "[]UpstreamState", NULL },
 	{ "worker?", "object", NULL },
 	{ "retention?", "object", NULL },
+	END,
+};
+
+MEMBERS(upstream_state) = {
+	{ "name", "string", NULL },
+	{ "state", "well|rests|probing", "as the circuit has it" },
+	{ "failures", "integer 0..", "in a row" },
+	{ "rests_ms", "integer 0..", "so long it is passed by" },
 	END,
 };
 
@@ -210,6 +219,7 @@ static const struct openapi_schema schemas[] = {
 	{ "ReadinessChecks", "what was looked at", readiness_checks, false },
 	{ "Disk", "room for the store", disk, false },
 	{ "Status", "counts", status, false },
+	{ "UpstreamState", "how an upstream fares", upstream_state, false },
 	{ "CheckLine", "one of the three", check_line, false },
 	{ "Finding", "what is not as it should be", finding, false },
 	{ "CheckCounts", "what was looked at so far", check_counts, false },

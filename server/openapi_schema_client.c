@@ -188,6 +188,10 @@ MEMBERS(timings) = {
 	{ "connect_ms?", "integer 0..", NULL },
 	{ "first_token_ms?", "integer 0..", NULL },
 	{ "total_ms?", "integer 0..", NULL },
+	{ "upstream_total_ms?", "integer 0..", "as the upstream says" },
+	{ "upstream_load_ms?", "integer 0..", "the model's" },
+	{ "upstream_prompt_ms?", "integer 0..", NULL },
+	{ "upstream_output_ms?", "integer 0..", NULL },
 	END,
 };
 

@@ -44,6 +44,18 @@ bool circuit_closed(struct circuit *c, int64_t now_ms)
 	return ok;
 }
 
+void circuit_look(struct circuit *c, int64_t now_ms, struct circuit_look *ret)
+{
+	pthread_mutex_lock(&c->lock);
+	*ret = (struct circuit_look){ .failures = c->failures,
+		.rests = c->times_open > 0 && !c->probing &&
+			 now_ms<c->until_ms, .probing = c->times_open> 0 &&
+			 (c->probing || now_ms >= c->until_ms) };
+	if (ret->rests)
+		ret->rests_ms = c->until_ms - now_ms;
+	pthread_mutex_unlock(&c->lock);
+}
+
 bool circuit_good(struct circuit *c)
 {
 	bool was_open;

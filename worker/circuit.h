@@ -47,6 +47,16 @@ bool circuit_pass(struct circuit *c, int64_t now_ms);
 /* As circuit_pass(), without becoming the probe. */
 bool circuit_closed(struct circuit *c, int64_t now_ms);
 
+/* What is known of it now. */
+struct circuit_look {
+	uint32_t failures; /* since it answered last */
+	bool rests;	   /* nobody is to ask for */
+	int64_t rests_ms;  /* so long */
+	bool
+	    probing; /* one looks whether it is well, or may: else it is well */
+};
+void circuit_look(struct circuit *c, int64_t now_ms, struct circuit_look *ret);
+
 /* It answered. True: it had been given up before. */
 bool circuit_good(struct circuit *c);
 /* It failed, in a way that may pass. True: it is left alone from now on. */

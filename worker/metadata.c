@@ -94,6 +94,13 @@ static void error(struct buf *b, const struct metadata_error *e)
 	jsonout_object_end(b);
 }
 
+/* What the upstream says that it took. */
+static void took(struct buf *b, const char *key, int64_t ns)
+{
+	if (ns >= 0)
+		jsonout_member_int(b, key, ns / 1000000);
+}
+
 /* Our simulated upstream calls its models sim, sim-cut, sim?rate=5 … */
 static bool simulated(const char *model)
 {
@@ -134,6 +141,10 @@ void metadata_write(struct buf *b, const struct metadata *m)
 	count(b, "connect_ms", m->connect_ms);
 	count(b, "first_token_ms", m->first_token_ms);
 	count(b, "total_ms", m->total_ms);
+	took(b, "upstream_total_ms", m->usage.total_ns);
+	took(b, "upstream_load_ms", m->usage.load_ns);
+	took(b, "upstream_prompt_ms", m->usage.prompt_ns);
+	took(b, "upstream_output_ms", m->usage.output_ns);
 	jsonout_object_end(b);
 	if (simulated(m->model)) {
 		jsonout_key(b, "simulated");

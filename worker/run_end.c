@@ -215,6 +215,11 @@ static void collect(
 	ret->finish_reason = finish_reason(o);
 	ret->native_finish_reason = o->native;
 	ret->usage = r->attempts.sum;
+	/* These are of the last attempt alone. */
+	ret->usage.total_ns = r->usage.total_ns;
+	ret->usage.load_ns = r->usage.load_ns;
+	ret->usage.prompt_ns = r->usage.prompt_ns;
+	ret->usage.output_ns = r->usage.output_ns;
 	ret->usage_source = attempts_source(&r->attempts);
 	ret->error = (struct metadata_error){ .code = o->code,
 		.message = o->message == NULL ? o->code : o->message,

@@ -12,6 +12,7 @@
 #include "store/vault.h"
 #include "store/writer.h"
 #include "worker/attempts.h"
+#include "worker/circuit.h"
 #include "worker/catalog.h"
 #include "worker/dialect.h"
 #include "worker/estimate.h"
@@ -459,6 +460,24 @@ void worker_stats(const struct worker *w, struct worker_stats *ret)
 	*ret = (struct worker_stats){ 0 };
 	for (unsigned i = 0; i < w->n_pumps; i++)
 		pump_stats(w->pump[i], ret);
+}
+
+bool worker_upstream_state(
+    const struct worker *w, size_t i, struct worker_upstream_state *ret)
+{
+	const struct upstream_entry *u = upstreams_at(w->upstreams, i);
+	struct circuit_look look;
+
+	if (u == NULL)
+		return false;
+	circuit_look(u->circuit, clock_mono_ms(), &look);
+	*ret = (struct worker_upstream_state){ .name = u->name,
+		.state = look.rests	? "rests"
+			 : look.probing ? "probing"
+					: "well",
+		.failures = look.failures,
+		.rests_ms = look.rests_ms };
+	return true;
 }
 
 void worker_stop(struct worker *w, int64_t drain_ms)

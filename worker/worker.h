@@ -251,6 +251,18 @@ struct worker_stats {
 };
 void worker_stats(const struct worker *w, struct worker_stats *ret);
 
+/* How an upstream fares; its name is lent while the worker lives. */
+struct worker_upstream_state {
+	const char *name;
+	const char *state; /* "well", "rests", "probing" */
+	unsigned failures; /* in a row, since it answered last */
+	int64_t rests_ms;  /* so long nobody asks it who has another; 0 */
+};
+
+/* The ${i}-th as configured; false past the last. */
+bool worker_upstream_state(
+    const struct worker *w, size_t i, struct worker_upstream_state *ret);
+
 /*
  * Take no more work, let runs go on for ${drain_ms}, then end what is left as
  * failed with error.code "interrupted" and everything received stored, or,

@@ -443,6 +443,11 @@ test("an upstream that keeps failing rests, then one attempt looks, then it is a
 		await finish(two, a);
 	}
 	await other.child.says(/upstream rests.*upstream.*one/);
+	const states = (await other.ask("/v1/status")).json.upstreams;
+	assert.deepEqual(states.map((u) => u.name), ["one", "two"]);
+	assert.notEqual(states[0].state, "well");
+	assert.equal(states[0].failures, 2);
+	assert.deepEqual(states[1], { name: "two", state: "well", failures: 0, rests_ms: 0 });
 	const passed = await finish(two, await ask("ill 3"));
 	assert.deepEqual(tried(passed), ["two/m2 completed"], "passed by");
 

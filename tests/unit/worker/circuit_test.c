@@ -94,6 +94,25 @@ static void a_lost_probe_holds_others_up_for_one_cooldown(void **state)
 	circuit_fini(&c);
 }
 
+static void it_says_how_it_is(void **state)
+{
+	struct circuit_look look;
+	struct circuit c;
+
+	(void)state;
+	open(&c);
+	circuit_look(&c, 0, &look);
+	assert_true(look.rests && !look.probing);
+	assert_true(look.rests_ms > 0);
+	circuit_look(&c, look.rests_ms, &look);
+	assert_true(!look.rests && look.probing);
+	assert_true(circuit_good(&c));
+	circuit_look(&c, 0, &look);
+	assert_true(!look.rests && !look.probing);
+	assert_int_equal(look.failures, 0);
+	circuit_fini(&c);
+}
+
 static void without_a_number_it_never_opens(void **state)
 {
 	struct circuit c;
@@ -115,6 +134,7 @@ int main(void)
 		    a_probe_that_fails_doubles_the_cooldown_up_to_eight),
 		cmocka_unit_test(those_under_way_do_not_lengthen_the_cooldown),
 		cmocka_unit_test(a_lost_probe_holds_others_up_for_one_cooldown),
+		cmocka_unit_test(it_says_how_it_is),
 		cmocka_unit_test(without_a_number_it_never_opens),
 	};
 
