@@ -98,6 +98,11 @@ export class HostileUpstream {
 
 			if (at < 0 || bytes.length < at + 4 + length)
 				return;
+			// Its list of models is another question.
+			if (!bytes.toString("latin1", 0, 5).startsWith("POST ")) {
+				socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+				return;
+			}
 			const body = JSON.parse(bytes.subarray(at + 4, at + 4 + length));
 
 			bytes = bytes.subarray(at + 4 + length);
