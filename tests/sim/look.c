@@ -76,7 +76,8 @@ static void is_gone(struct world *w, struct known *k)
 		world_break(w, k, "it was deleted at another time");
 	k->state = KNOWN_GONE;
 	k->deleted_ms = gone.deleted_ms;
-	if (w->n_forgets == 0)
+	/* A forgetting whose commit failed may show after the next start. */
+	if (w->n_forgets == 0 && store_failed(w->store, NULL) == OK)
 		k->forget_asked = false;
 }
 
