@@ -45,7 +45,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 PRELOADS := $(patsubst tests/tools/%_preload.c,$(B)/tests/%.so,$(wildcard tests/tools/*_preload.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(filter-out %_preload.c,$(wildcard tests/tools/*.c)))
 BENCH := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
-BENCHES := spool_bench prune_bench
+BENCHES := spool_bench prune_bench http_load
 SIM := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 all: $(BIN) build/tests/transcripts ## build build/spool (and build/tests/transcripts)
@@ -127,6 +127,9 @@ bench: all build/tests/spool_bench ## what the server costs: each window 20 s
 	$(Q)build/tests/spool_bench -p -s 20
 bench-quick: all build/tests/spool_bench ## the same in about a minute
 	$(Q)build/tests/spool_bench -p
+bench-peers: all build/tests/http_load ## side by side with what people would pick instead
+	$(Q)[ -d tests/bench/peers/node_modules ] || (cd tests/bench/peers && npm_config_nodedir=/usr npm ci --no-audit --no-fund)
+	$(Q)node tests/bench/peers/compare.mjs build/bench
 bench-prune: build/tests/prune_bench ## what writers notice while a store is cleaned
 	$(Q)build/tests/prune_bench
 lint: $(OBJ) ## layers, names, headers alone, banned functions, SQL in its place, format
@@ -155,6 +158,6 @@ clean: ## remove everything that was built
 help: ## this list; flavours: make FLAVOUR=asan|tsan|coverage check
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tools demo test check check-system soak fuzz fuzzers bench bench-quick bench-prune lint format compdb setup man install clean help
+.PHONY: all tools demo test check check-system soak fuzz fuzzers bench bench-quick bench-peers bench-prune lint format compdb setup man install clean help
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TESTS:=.d) $(TOOLS:=.d) $(BENCH:.o=.d) $(SIM:.o=.d)

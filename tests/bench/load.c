@@ -57,6 +57,8 @@ static bool ask(struct load *l, struct connection *c, size_t i)
 static bool answer(const struct connection *c, const char **body, size_t *len)
 {
 	static const char field[] = "\r\ncontent-length:";
+	static const char coding[] = "\r\ntransfer-encoding: chunked";
+	static const char last[] = "\r\n0\r\n\r\n";
 	const char *end, *at;
 
 	if (c->in.len == 0)
@@ -66,6 +68,14 @@ static bool answer(const struct connection *c, const char **body, size_t *len)
 		return false;
 	if (memcmp(c->in.data, "HTTP/1.1 2", 10) != 0)
 		die("an answer is not 2xx:\n%.*s", (int)c->in.len, c->in.data);
+	at = strcasestr(c->in.data, coding);
+	if (at != NULL && at < end) {
+		/* One answer at a time: its last chunk is what came last. */
+		*body = end + 4;
+		*len = (size_t)(c->in.data + c->in.len - *body);
+		return *len >= 5 && memcmp(c->in.data + c->in.len - 7, last,
+					sizeof(last) - 1) == 0;
+	}
 	at = strcasestr(c->in.data, field);
 	if (at == NULL || at > end)
 		die("an answer without a length");
