@@ -19,12 +19,19 @@ void telling_free(struct telling *t)
 	free(t);
 }
 
-void telling_event(struct telling *t)
+void telling_event_of(struct telling *t, const char *type)
 {
 	t->mark = t->out->len;
 	if (t->kind->ids)
 		buf_printf(t->out, "id: %llu\n", (unsigned long long)t->n);
+	if (type)
+		buf_printf(t->out, "event: %s\n", type);
 	buf_puts(t->out, "data: ");
+}
+
+void telling_event(struct telling *t)
+{
+	telling_event_of(t, NULL);
 }
 
 /* One code point of well-formed UTF-8, not ASCII; returns its bytes. */

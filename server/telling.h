@@ -80,6 +80,9 @@ enum telling_state telling_page(struct telling *t, struct buf *b,
 
 /* --- for kinds --- */
 
+/* One event, with its type in a line of its own before: event: ${type} */
+void telling_event_of(struct telling *t, const char *type);
+
 /* One event: "data: ", what is appended to t->out in between, the end of it. */
 void telling_event(struct telling *t);
 void telling_event_end(struct telling *t);
