@@ -91,6 +91,61 @@ enum body_usage body_chat_usage(const char *request, size_t len);
 MUST_CHECK enum err body_create_told(const struct json_t *root, bool fails,
     struct body_create *ret, struct problem *p);
 
+/* --- a response (OpenAI) --- */
+
+/* Answers that one request may go on from or refer to. */
+#define BODY_RESPONSES_PAST 64
+
+struct body_responses {
+	struct body_create create;
+	bool stream, background;
+	bool cancel_if_gone; /* "on_disconnect":"cancel" */
+};
+
+/* Which executions must be known to read a body. */
+struct body_past {
+	struct id id[BODY_RESPONSES_PAST];
+	size_t n;
+	bool previous; /* the first is the one whose conversation goes on */
+};
+
+/*
+ * What ${root} goes on from or refers to, into ${ret}. Fails: ERR_INPUT (it
+ * names what is no response's, or too many) and the problem.
+ */
+MUST_CHECK enum err body_responses_past(
+    const struct json_t *root, struct body_past *ret, struct problem *p);
+
+/*
+ * Note in ${past}, an object, the stored request of ${id} and its answer, a JSON
+ * array of a response's output items. Fails: ERR_NOMEM.
+ */
+MUST_CHECK enum err body_responses_note(struct json_t *past,
+    const struct id *id, const char *request, size_t request_len,
+    const char *output, size_t output_len);
+
+/*
+ * Read the body of a response's creation into an empty ${ret}; ${past} has all
+ * that body_responses_past() found. ${fails} as body_create_blind(). Fails: as
+ * body_create().
+ */
+MUST_CHECK enum err body_responses(const struct json_t *root, bool fails,
+    const struct json_t *past, struct body_responses *ret, struct problem *p);
+
+/*
+ * The members of a response that say how it was asked for, of a stored request
+ * (NULL: it is gone), whatever front made it: the inside of a JSON object. Gives: for
+ * free(); NULL without memory.
+ */
+char *body_responses_echo(const char *request, size_t len);
+
+/*
+ * The input of a stored request as a JSON array of items, in order, each with
+ * an id made of ${id}. Gives: for json_decref(); NULL without memory.
+ */
+struct json_t *body_responses_items(
+    const struct id *id, const char *request, size_t len);
+
 /* --- what useChat sends (AI SDK) --- */
 
 #define BODY_UI_NAME_BYTES 256

@@ -34,6 +34,13 @@ void front_sse_ticket(struct call *call);
 void front_openai_chat_create(struct call *call);
 void front_openai_chat_show(struct call *call);
 
+/* front_responses.c, front_responses_item.c */
+void front_responses_create(struct call *call);
+void front_responses_show(struct call *call);
+void front_responses_cancel(struct call *call);
+void front_responses_delete(struct call *call);
+void front_responses_input(struct call *call);
+
 /* front_ui.c */
 void front_ui_chat(struct call *call);
 void front_ui_stream(struct call *call);

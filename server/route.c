@@ -114,6 +114,18 @@ static const struct route table[] = {
 	OPENAI(GET, "/v1/chat/completions/{id}", READ, ROUTE_READ,
 	    front_openai_chat_show, "stream starting_after wait_ms",
 	    "an execution as a chat completion, or as its stream again"),
+	OPENAI(POST, "/v1/responses", RUN, ROUTE_CREATE, front_responses_create,
+	    NULL,
+	    "OpenAI's responses, as a stream, whole or in the background"),
+	OPENAI(GET, "/v1/responses/{id}", READ, ROUTE_READ,
+	    front_responses_show, NULL,
+	    "an execution as a response, or as its events again"),
+	OPENAI(DELETE, "/v1/responses/{id}", RUN, ROUTE_READ,
+	    front_responses_delete, NULL, "delete a response that has ended"),
+	OPENAI(POST, "/v1/responses/{id}/cancel", RUN, ROUTE_READ,
+	    front_responses_cancel, NULL, "cancel a response"),
+	OPENAI(GET, "/v1/responses/{id}/input_items", READ, ROUTE_READ,
+	    front_responses_input, NULL, "what a response was asked"),
 	ASKED(GET, "/v1/models", READ, ROUTE_READ, front_rest_model_list,
 	    "refresh",
 	    "the models that can be asked for, as OpenAI lists them"),
@@ -322,6 +334,7 @@ const struct front *route_front_of(enum http_method method, const char *path)
 	if (method == HTTP_POST && strncmp(path, "/v1/", 4) != 0)
 		return &front_callable;
 	if (strncmp(path, "/v1/chat/", 9) == 0 ||
+	    strncmp(path, "/v1/responses", 13) == 0 ||
 	    strncmp(path, "/v1/embeddings", 14) == 0)
 		return &front_openai;
 	return &front_rest;
