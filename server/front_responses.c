@@ -18,13 +18,14 @@
 #include "server/reader.h"
 #include "server/service_internal.h"
 #include "server/submit.h"
-#include "server/write_page.h"
 #include "store/base/digest.h"
 
 #define PREFIX "resp_"
 #define PING_MS 15000
 /* As long as the clients' libraries wait. */
 #define WAIT_MS 600000
+/* Of the requests and answers that one request goes on from. */
+#define PAST_MAX_BYTES ((size_t)16 << 20)
 
 /* What is remembered of the request while it is answered. */
 struct responses {
@@ -32,6 +33,7 @@ struct responses {
 	json_t *root, *past; /* the body, and what it goes on from */
 	struct body_past needs;
 	size_t known; /* of what it needs */
+	size_t past_bytes;
 	bool stream, background;
 	uint64_t from; /* the first event wanted */
 	int64_t wait_ms;
@@ -186,14 +188,34 @@ static void make(struct call *call)
 
 static void ask_next(struct call *call);
 
+/* The request is wanted of the one that is gone on from, of others the answer. */
+static enum err note(
+    struct responses *r, const struct front_response_found *f, bool previous)
+{
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, PAST_MAX_BYTES);
+	front_response_output(&b, &f->r, f->ended ? &f->ending : NULL);
+	e = buf_state(&b);
+	r->past_bytes += b.len + (previous ? f->e.request_len : 0);
+	if (e == OK && r->past_bytes > PAST_MAX_BYTES)
+		e = ERR_LIMIT;
+	if (e == OK)
+		e = body_responses_note(r->past, &f->r.id,
+		    previous ? f->e.request : NULL, f->e.request_len, b.data,
+		    b.len);
+	buf_fini(&b);
+	return e;
+}
+
 static void on_past(struct call *call, const struct front_response_found *f)
 {
 	struct responses *r = call->memo;
-	const struct execution *e = &f->e;
-	struct buf b;
-	enum err rc;
+	bool previous = r->needs.previous && r->known == 0;
+	enum err e;
 
-	if (r->needs.previous && r->known == 0 &&
+	if (previous &&
 	    (!f->ended || f->ending.status != EXECUTION_COMPLETED)) {
 		call_refuse(call,
 		    f->ended ? PROBLEM_FAILED_PRECONDITION : PROBLEM_NOT_ENDED,
@@ -201,15 +223,17 @@ static void on_past(struct call *call, const struct front_response_found *f)
 		    "only a response that is completed can be gone on from");
 		return;
 	}
-	buf_init(&b, WRITE_PAGE_MAX_BYTES);
-	front_response_output(&b, &f->r, f->ended ? &f->ending : NULL);
-	rc = buf_state(&b);
-	if (rc == OK)
-		rc = body_responses_note(r->past, &f->r.id, e->request,
-		    e->request_len, b.data, b.len);
-	buf_fini(&b);
-	if (rc != OK) {
-		call_fail_err(call, rc, NULL);
+	e = note(r, f, previous);
+	if (e == ERR_LIMIT) {
+		call_refuse(call, PROBLEM_FAILED_PRECONDITION,
+		    previous ? "previous_response_id" : "input",
+		    "the conversation so far is larger than %d MiB; begin a "
+		    "new one",
+		    (int)(PAST_MAX_BYTES >> 20));
+		return;
+	}
+	if (e != OK) {
+		call_fail_err(call, e, NULL);
 		return;
 	}
 	r->known++;

@@ -63,6 +63,45 @@ static void as_chat(const char *text, size_t len)
 	json_decref(root);
 }
 
+/* A response's creation, after an answer that is there. */
+static void as_response(const char *text, size_t len)
+{
+	static const char output[] =
+	    "[{\"id\":\"msg_x\",\"type\":\"message\",\"role\":\"assistant\","
+	    "\"content\":[{\"type\":\"output_text\",\"text\":\"a\"}]}]";
+	struct body_responses r = { 0 };
+	json_t *root = NULL, *past = json_object(), *items;
+	char *request = NULL, *model = NULL, *echo;
+	struct id id = { { 0 } };
+	struct body_past needs;
+	struct problem p = { 0 };
+	size_t n = 0;
+
+	if (!past || body_parse(text, len, &root, &p) != OK ||
+	    body_responses_past(root, &needs, &p) != OK)
+		goto out;
+	for (size_t i = 0; i < needs.n; i++)
+		ASSERT(body_responses_note(past, &needs.id[i], text, len,
+			   output, sizeof(output) - 1) == OK);
+	if (body_responses(root, false, past, &r, &p) != OK) {
+		ASSERT(p.detail[0]);
+	} else if (body_request(&r.create, NULL, 0, &request, &n, &model, &p) ==
+		   OK) {
+		echo = body_responses_echo(request, n);
+		ASSERT(echo);
+		free(echo);
+		items = body_responses_items(&id, request, n);
+		ASSERT(items);
+		json_decref(items);
+	}
+out:
+	body_create_fini(&r.create);
+	free(request);
+	free(model);
+	json_decref(root);
+	json_decref(past);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -78,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	as_creation(text, size);
 	as_chat(text, size);
+	as_response(text, size);
 	if (front_callable_args_data(text, size, &args, &p) == OK) {
 		(void)!front_callable_args_poll(args, &poll, &p);
 		json_decref(args);
