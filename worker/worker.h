@@ -157,9 +157,9 @@ struct worker_key;
 
 /*
  * Read ${text}, "KEY" for the upstream that ${model} asks first, or
- * "UPSTREAM=KEY" for one of those that it asks. Gives: *${ret} for
- * worker_key_free(). Fails: ERR_INPUT (${why} never has the key in it),
- * ERR_NOMEM.
+ * "UPSTREAM=KEY" for one of those that it asks. A KEY alone has no = but at its
+ * end. Gives: *${ret} for worker_key_free(). Fails: ERR_INPUT (${why} never has
+ * the key in it), ERR_NOMEM.
  */
 MUST_CHECK enum err worker_key_read(const struct worker *w, const char *model,
     const char *text, struct worker_key **ret, struct why *why);

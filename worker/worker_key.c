@@ -27,6 +27,14 @@ static const struct upstream_entry *split(
 	return e;
 }
 
+/* NAME=KEY it must be; a key may only end with = (base64). */
+static bool names_nobody(const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	return equals != NULL && equals[strspn(equals, "=")] != '\0';
+}
+
 static bool asks(
     const struct upstreams_route *route, const struct upstream_entry *e)
 {
@@ -48,6 +56,13 @@ enum err worker_key_parse(const struct upstreams *u, const char *model,
 	if (rc != OK)
 		return rc;
 	e = split(u, text, &key);
+	/* Else a name that was mistyped would send it to another provider. */
+	if (e == NULL && names_nobody(text)) {
+		err_why(why,
+		    "what stands before = is the name of no upstream: write "
+		    "KEY or UPSTREAM=KEY");
+		return ERR_INPUT;
+	}
 	if (!upstreams_key_ok(key)) {
 		err_why(why,
 		    "the provider's key is empty, too long or has blanks in "

@@ -120,6 +120,7 @@ test("it may name its upstream, and goes to no other", async () => {
 
 test("one that cannot be used is refused, and not repeated", async () => {
 	for (const [key, why] of [[`bare=${CANARY}`, /is for upstream "bare", which this model does not ask/],
+		[`frist=${CANARY}`, /before = is the name of no upstream/], [`=${CANARY}`, /before = is the name of no upstream/],
 		[`${CANARY} x`, /has blanks in it/], ["first=", /is empty/], ["x".repeat(9000), /too long/]]) {
 		const answer = await service.ask("/v1/executions", { body: { prompt: "x" }, ...keyed(key) });
 
