@@ -302,5 +302,5 @@ void front_openai_chat_show(struct call *call)
 	if (call_bool(call, "stream", &chat->stream) == OK &&
 	    read_after(call, &chat->from) &&
 	    call_number(call, wait_names, 0, WAIT_MS, &chat->wait_ms) == OK)
-		front_record_ask(call, &id, on_record);
+		front_record_ask(call, &id, on_record, NULL);
 }

@@ -12,6 +12,7 @@ struct record_job {
 	char owner[KEY_NAME_BYTES];
 	bool anybody;
 	void (*on_record)(struct call *call, const struct execution *e);
+	void (*on_none)(struct call *call);
 	struct execution found;
 };
 
@@ -30,6 +31,9 @@ static void record_done(struct read_job *job, struct call *call)
 
 	if (job->result == OK)
 		j->on_record(call, &j->found);
+	else if (j->on_none &&
+		 (job->result == ERR_NOT_FOUND || job->result == ERR_GONE))
+		j->on_none(call);
 	else
 		call_fail_err(call, job->result, &job->why);
 }
@@ -43,7 +47,8 @@ static void record_drop(struct read_job *job)
 }
 
 void front_record_ask(struct call *call, const struct id *id,
-    void (*on_record)(struct call *call, const struct execution *e))
+    void (*on_record)(struct call *call, const struct execution *e),
+    void (*on_none)(struct call *call))
 {
 	const char *owner = call_filter(call);
 	struct record_job *j = calloc(1, sizeof(*j));
@@ -58,6 +63,7 @@ void front_record_ask(struct call *call, const struct id *id,
 	j->id = *id;
 	j->anybody = !owner;
 	j->on_record = on_record;
+	j->on_none = on_none;
 	(void)snprintf(j->owner, sizeof(j->owner), "%s", owner ? owner : "");
 	(void)read_pool_ask(call, &j->job);
 }

@@ -12,9 +12,11 @@
 
 /*
  * ${on_record} is given the record of ${id}, lent for the call; it answers. What
- * is not there, or not the caller's, is answered here.
+ * is not there (any more), or not the caller's, is answered by ${on_none}; here,
+ * if that is NULL.
  */
 void front_record_ask(struct call *call, const struct id *id,
-    void (*on_record)(struct call *call, const struct execution *e));
+    void (*on_record)(struct call *call, const struct execution *e),
+    void (*on_none)(struct call *call));
 
 #endif

@@ -190,6 +190,12 @@ static void on_record(struct call *call, const struct execution *e)
 	answer(call, &e->id);
 }
 
+/* No stream is active: what useChat does not call an error. */
+static void no_stream(struct call *call)
+{
+	call_reply_empty(call, 204);
+}
+
 void front_ui_stream(struct call *call)
 {
 	static const char *const names[] = { "startIndex", NULL };
@@ -202,10 +208,9 @@ void front_ui_stream(struct call *call)
 		return;
 	if (from < 0) {
 		chat_name(call, chat, sizeof(chat));
-		/* No stream is active: what useChat does not call an error. */
 		if (chats_find(call->service->chats, call->who.owner, chat,
 			&id) != OK) {
-			call_reply_empty(call, 204);
+			no_stream(call);
 			return;
 		}
 	} else if (call_id(call, &id) != OK) {
@@ -218,5 +223,5 @@ void front_ui_stream(struct call *call)
 	}
 	ui->only_live = from < 0;
 	ui->from = from < 0 ? 0 : (uint64_t)from;
-	front_record_ask(call, &id, on_record);
+	front_record_ask(call, &id, on_record, from < 0 ? no_stream : NULL);
 }

@@ -194,6 +194,9 @@ test("a page that is loaded again finds its stream, and none once it has ended",
 	assert.equal(third.messages.length, 2);
 	assert.equal((await stream("unheard-of")).status, 204);
 
+	await service.ask(`/v1/executions/${first.answer.id}`, { method: "DELETE" });
+	assert.equal((await stream(encodeURIComponent("chat/of ä"))).status, 204);
+
 	// Another owner's chats have other streams, whatever they are called.
 	const { json: { secret } } = await service.ask("/v1/keys",
 		{ body: { label: "eve", owner: "eve", scopes: ["run", "read"] } });
