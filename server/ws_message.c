@@ -162,10 +162,18 @@ static enum err within_rate(struct ws *ws, struct problem *p)
 	return e;
 }
 
-static enum err judge(struct ws *ws, const struct body_ws *w, struct problem *p)
+/* ${e} and ${p}: what is wrong with it already. */
+static enum err judge(
+    struct ws *ws, const struct body_ws *w, enum err e, struct problem *p)
 {
-	enum err e = within_rate(ws, p);
+	struct problem rate;
+	enum err within = within_rate(ws, &rate);
 
+	/* What is no message has cost as much. */
+	if (within != OK) {
+		*p = rate;
+		return within;
+	}
 	if (e == OK && needs_run(w) && !auth_may(&ws->call->who, KEY_RUN)) {
 		e = ERR_DENIED;
 		problem_from_err(p, e, NULL);
@@ -197,8 +205,7 @@ void ws_message(struct ws *ws, const char *text, size_t len)
 		return;
 	}
 	e = body_ws(text, len, &w, &p);
-	if (e == OK)
-		e = judge(ws, &w, &p);
+	e = judge(ws, &w, e, &p);
 	if (e == OK)
 		obey(ws, &w);
 	else if (w.type == BODY_WS_QUERY)

@@ -420,6 +420,21 @@ test("a socket whose key is revoked says no more", async () => {
 	}
 });
 
+test("what is no message costs what a message costs", async () => {
+	const own = await Service.start({ demo: true, args: ["--rate", "5"] });
+	const { secret } = (await own.ask("/v1/keys", { body: { label: "n", owner: "noise", scopes: ["read"] } })).json;
+	const socket = await Socket.open(own, { key: secret });
+	const codes = new Set();
+
+	for (let i = 0; i < 500; i++)
+		socket.say("{");
+	for (let i = 0; i < 500; i++)
+		codes.add((await socket.next()).error.code);
+	assert.deepEqual([...codes].sort(), ["bad_json", "rate_limited"]);
+	await socket.close();
+	await own.stop();
+});
+
 test("at most a hundred things at once on one socket", async () => {
 	const socket = await Socket.open(service);
 	const ids = [];
