@@ -23,6 +23,7 @@
 #include "server/service_internal.h"
 #include "server/write_stream.h"
 #include "store/base/clock.h"
+#include "store/base/digest.h"
 
 /* Ends before proxies give up; a client then asks again where it was. */
 #define POLL_MS 20000
@@ -30,6 +31,7 @@
 #define PING_MS 15000
 /* Beyond any place: where the stream ends. */
 #define AT_TAIL (UINT64_C(1) << 40)
+#define TAG_BYTES 8
 #define EVENTS_PAGE_BYTES ((size_t)32 << 10)
 
 enum mode {
@@ -152,18 +154,31 @@ static void answer_head(struct reading *r, bool closed)
 	call_reply(call, 200, type, &none);
 }
 
+/*
+ * What tells this stream from another that had its name. Not the log's id: with
+ * that the log could be asked for as if it were an execution.
+ */
+static void tag_of(const struct stream *s, char dst[2 * TAG_BYTES + 1])
+{
+	uint8_t hash[DIGEST_BYTES];
+
+	digest_sha256(s->id.byte, sizeof(s->id.byte), hash);
+	for (size_t i = 0; i < TAG_BYTES; i++)
+		(void)snprintf(dst + 2 * i, 3, "%02x", (unsigned)hash[i]);
+}
+
 /* True: the client has it already, and was told so. */
 static bool answer_known(
     struct reading *r, uint64_t from, const struct place *p)
 {
 	struct call *call = r->reader.call;
 	const char *match = http_header(call->x, "If-None-Match");
-	char id[ID_TEXT], etag[128];
+	char tag[2 * TAG_BYTES + 1], etag[128];
 
 	if (r->now)
 		return false;
-	id_text(&r->s.id, id);
-	(void)snprintf(etag, sizeof(etag), "\"%s:%llu:%llu%s\"", id,
+	tag_of(&r->s, tag);
+	(void)snprintf(etag, sizeof(etag), "\"%s:%llu:%llu%s\"", tag,
 	    (unsigned long long)from, (unsigned long long)p->next,
 	    p->closed ? ":c" : "");
 	http_reply_header(call->x, "ETag", etag);

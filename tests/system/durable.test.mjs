@@ -203,6 +203,22 @@ test("streams are their owner's alone, by name", async () => {
 	assert.equal((await get(`executions/${id}`, "", { key: bob })).status, 404);
 });
 
+test("nothing that is told of a stream opens its log as an execution", async () => {
+	await put("unnamed", "text/plain", {}, "one");
+	const page = await get("unnamed");
+	const head = await get("unnamed", "", { method: "HEAD" });
+	const list = await service.ask("/v1/streams");
+
+	for (const answer of [page, head, list])
+		assert.doesNotMatch(JSON.stringify(answer.headers) + answer.text, /[0-9a-f]{8}-[0-9a-f]{4}-7/);
+	assert.equal((await get("unnamed", "", { headers: { "If-None-Match": page.headers.etag } })).status, 304);
+	// Another of this name is another.
+	await service.ask("/v1/stream/unnamed", { method: "DELETE" });
+	await put("unnamed", "text/plain", {}, "two");
+	const again = await get("unnamed", "", { headers: { "If-None-Match": page.headers.etag } });
+	assert.equal(again.text, "two");
+});
+
 // --- mistakes ---
 
 test("what is wrong is refused with its name and the rule", async () => {
