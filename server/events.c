@@ -6,6 +6,7 @@
 #include "server/call.h"
 #include "server/front.h"
 #include "server/reader.h"
+#include "server/service_internal.h"
 #include "server/telling.h"
 #include "server/write_page.h"
 #include "store/base/clock.h"
@@ -122,6 +123,12 @@ static void on_page(
 	s->reading = false;
 	if (e != OK) {
 		call_fail_err(call, e, why);
+		return;
+	}
+	/* May have been a long wait. */
+	if (service_still(call) != OK) {
+		call_refuse(call, PROBLEM_UNAUTHENTICATED, NULL,
+		    "the key is not in use any more");
 		return;
 	}
 	if (first && s->o.over_is_204 &&

@@ -5,8 +5,10 @@
  * Used by: the fronts that stream.
  * Thread: the call's loop.
  * Promises: a slow client costs one page; each chunk is told once, in order,
- * after its commit, as the front says or as the telling that is given; the stream of an execution that has ended ends with the
- * front's result; while there is no news, a comment comes every ping_ms.
+ * after its commit, as the front says or as the telling that is given; the
+ * stream of an execution that has ended ends with the front's result; while
+ * there is no news, a comment comes every ping_ms; once the key that opened it
+ * is revoked or has expired, nothing more is told but that.
  */
 #ifndef SERVER_EVENTS_H
 #define SERVER_EVENTS_H

@@ -317,7 +317,7 @@ static void on_page(
 	if (e == OK && r->form != WRITE_STREAM_EXECUTION &&
 	    page->status == EXECUTION_CANCELLED)
 		e = ERR_NOT_FOUND;
-	if (e != OK && call->started)
+	if (call->started && (e != OK || service_still(call) != OK))
 		call_end(call);
 	else if (e != OK)
 		call_fail_err(call, e, why);

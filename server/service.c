@@ -266,6 +266,9 @@ static bool by_ticket(struct call *call, bool *ret_spent)
 	if (e == OK)
 		e = ticket_take(
 		    call->service->tickets, text, clock_mono_ms(), &call->who);
+	/* It stands for its key, and no longer than that. */
+	if (e == OK)
+		e = service_still(call);
 	/* Each kind of ticket opens its own kind of door. */
 	*ret_spent = e != OK || call->who.bound == socket;
 	return true;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "server/reader.h"
+#include "server/service_internal.h"
 #include "server/write_page.h"
 #include "server/ws_internal.h"
 #include "store/base/jsonout.h"
@@ -98,6 +99,13 @@ static void on_page(
 		return;
 	}
 	ws_enter(ws);
+	/* May have been a long wait. */
+	if (service_still(ws->call) != OK) {
+		ws_frame_close(ws->frame, WS_FRAME_POLICY,
+		    "the key is not in use any more");
+		ws_leave(ws);
+		return;
+	}
 	buf_init(&b, WRITE_PAGE_MAX_BYTES);
 	tell_subscribed(ws, p, page, &b);
 	tell_chunks(ws, p, page, &b);

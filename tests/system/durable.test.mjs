@@ -219,6 +219,29 @@ test("nothing that is told of a stream opens its log as an execution", async () 
 	assert.equal(again.text, "two");
 });
 
+test("a stream that is told says nothing more once the key is revoked", async () => {
+	const key = (await service.ask("/v1/keys", { body: { label: "eve", owner: "eve", scopes: ["run"] } })).json;
+
+	await put("eve", "text/plain", {}, "before", { key: key.secret });
+	const other = await keyOf("eve");
+	const answer = await fetch(`${service.url}/v1/stream/eve?offset=-1&live=sse`,
+		{ headers: { Authorization: `Bearer ${key.secret}` } });
+	const reader = answer.body.getReader();
+	let text = "";
+
+	while (!text.includes("before"))
+		text += Buffer.from((await within(10_000, "the first message", reader.read())).value).toString();
+	assert.equal((await service.ask(`/v1/keys/${key.id}`, { method: "DELETE" })).status, 204);
+	assert.equal((await post("eve", "after", {}, { key: other })).status, 204);
+	for (let done = false; !done;) {
+		const part = await within(10_000, "the end", reader.read());
+
+		done = part.done;
+		text += Buffer.from(part.value ?? []).toString();
+	}
+	assert.doesNotMatch(text, /after/);
+});
+
 // --- mistakes ---
 
 test("what is wrong is refused with its name and the rule", async () => {

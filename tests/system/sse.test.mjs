@@ -275,6 +275,43 @@ test("an owner's ticket and stream are for its own executions alone", async () =
 	assert.equal((await service.ask(`/v1/executions/${id}/tickets`, { method: "POST", body: {}, key })).status, 404);
 });
 
+test("a stream and a ticket end with the key they were opened with", async () => {
+	const key = (await service.ask("/v1/keys", { body: { label: "r", owner: "revoked", scopes: ["run"] } })).json;
+	const id = await service.execute("go on", { key: key.secret });
+	const x = await upstream.next();
+	const made = () => service.ask(`/v1/executions/${id}/tickets`, { method: "POST", body: {}, key: key.secret });
+
+	await x.send("before");
+	await service.reach(id, 1);
+	const unused = (await made()).json.url;
+	const url = (await made()).json.url;
+	const streams = await Promise.all([{ url: `/v1/executions/${id}/events`, key: key.secret }, { url, key: null }]
+		.map((o) => new Promise((done, fail) => {
+			http.get(service.url + o.url, { headers: o.key ? { Authorization: `Bearer ${o.key}` } : {}, agent: false }, (res) => {
+				let text = "";
+
+				const ended = new Promise((over) => res.on("end", () => over(text)));
+				res.setEncoding("utf8").on("data", (data) => {
+					text += data;
+					if (text.includes("before"))
+						done({ ended });
+				});
+			}).on("error", fail);
+		})));
+
+	assert.equal((await service.ask(`/v1/keys/${key.id}`, { method: "DELETE" })).status, 204);
+	assert.equal((await ask(service.url + unused, { agent: service.agent })).status, 401);
+	await x.send("after");
+	for (const { ended } of streams) {
+		const text = await within(10_000, "the end of the stream", ended);
+
+		assert.doesNotMatch(text, /after/);
+		assert.equal(parse(text).at(-1).event, "problem");
+		assert.equal(parse(text).at(-1).json.code, "unauthenticated");
+	}
+	await x.finish();
+});
+
 test("readers that never read cost a page each, and others go on", async () => {
 	const line = "x".repeat(4096);
 	const id = await answered(...Array.from({ length: 1500 }, () => line));

@@ -420,6 +420,21 @@ test("a socket whose key is revoked says no more", async () => {
 	}
 });
 
+test("a socket that follows is told nothing once its key is revoked", async () => {
+	const key = await makeKey({ label: "f", owner: "follower", scopes: ["run"] });
+	const socket = await Socket.open(service, { key: key.secret });
+
+	socket.say({ type: "start", request: { prompt: "go on" } });
+	const x = await upstream.next();
+	await x.send("before");
+	await socket.until("chunk");
+	assert.equal((await service.ask(`/v1/keys/${key.id ?? key.key_id}`, { method: "DELETE" })).status, 204);
+	await x.send("after");
+	assert.equal((await within(10_000, "the close", socket.closed)).code, 1008);
+	assert.deepEqual(socket.messages, []);
+	await x.finish();
+});
+
 test("what is no message costs what a message costs", async () => {
 	const own = await Service.start({ demo: true, args: ["--rate", "5"] });
 	const { secret } = (await own.ask("/v1/keys", { body: { label: "n", owner: "noise", scopes: ["read"] } })).json;
