@@ -87,6 +87,15 @@ static void shrink(struct chunklog *l)
 	uint32_t *at;
 	char *p;
 
+	if (l->n == 0) {
+		free(l->bytes);
+		free(l->at);
+		l->bytes = NULL;
+		l->at = NULL;
+		l->room = 0;
+		l->n_room = 0;
+		return;
+	}
 	if (l->len > 0 && l->room > l->len) {
 		p = realloc(l->bytes, l->len);
 		if (p != NULL) {

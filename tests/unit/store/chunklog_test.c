@@ -126,6 +126,24 @@ static void dropping_keeps_indices_and_the_newest(void **state)
 	chunklog_fini(&l);
 }
 
+static void what_was_dropped_whole_costs_nothing(void **state)
+{
+	static char large[1 << 20];
+	struct chunklog l;
+
+	(void)state;
+	chunklog_init(&l, 0);
+	assert_int_equal(chunklog_reserve(&l, 1, sizeof(large)), OK);
+	chunklog_append(&l, large, sizeof(large));
+	assert_true(chunklog_memory(&l) >= sizeof(large));
+	chunklog_drop(&l, 1, 4096);
+	assert_int_equal(chunklog_next(&l), 1);
+	assert_int_equal(chunklog_memory(&l), 0);
+	append(&l, 1);
+	assert_int_equal(chunklog_next(&l), 2);
+	chunklog_fini(&l);
+}
+
 static void a_sealed_log_refuses_to_grow(void **state)
 {
 	struct chunklog l;
@@ -194,6 +212,7 @@ int main(void)
 		cmocka_unit_test(every_stretch_can_be_copied),
 		cmocka_unit_test(bytes_bound_a_copy_but_one_chunk_always_fits),
 		cmocka_unit_test(dropping_keeps_indices_and_the_newest),
+		cmocka_unit_test(what_was_dropped_whole_costs_nothing),
 		cmocka_unit_test(a_sealed_log_refuses_to_grow),
 		cmocka_unit_test(a_log_has_a_ceiling),
 		cmocka_unit_test(a_first_chunk_costs_little),
