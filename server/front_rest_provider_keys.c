@@ -204,8 +204,15 @@ void front_rest_provider_key_list(struct call *call)
 
 static void on_deleted(struct write_job *job, struct call *call)
 {
+	const struct vault_job *j = (const struct vault_job *)job;
+
 	if (job->write.result == OK)
 		call_reply_empty(call, 204);
+	else if (job->write.result == ERR_NOT_FOUND)
+		call_refuse(call, PROBLEM_NOT_FOUND, "upstream",
+		    "there is no key for \"%s\"; GET /v1/provider-keys lists "
+		    "what there is",
+		    j->key.upstream);
 	else
 		call_fail_err(call, job->write.result, &job->write.why);
 }

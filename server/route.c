@@ -352,6 +352,7 @@ static bool is_new(const char *const *names, size_t i)
 void route_names(const char *path, char *dst, size_t room)
 {
 	const char *names[N_ROUTES], *near;
+	static const char more[] = "; GET /openapi.json has all";
 	bool rest = strncmp(path, "/v1", 3) == 0;
 	size_t used = 0;
 
@@ -370,11 +371,12 @@ void route_names(const char *path, char *dst, size_t room)
 
 		if (v1 != rest || !is_new(names, i))
 			continue;
-		if (used + strlen(names[i]) + 16 > room)
+		if (used + strlen(names[i]) + sizeof(more) + 16 > room)
 			break;
 		used += (size_t)snprintf(dst + used, room - used, "%s%s",
 		    used ? ", " : "known are ", names[i]);
 	}
+	(void)snprintf(dst + used, room - used, "%s", more);
 }
 
 /* "limit after" in words, cut out of ${text}. Returns how many. */

@@ -376,9 +376,13 @@ static void prompt_done(struct read_job *job, struct call *call)
 {
 	struct prompt_job *j = (struct prompt_job *)job;
 
-	if (job->result == ERR_NOT_FOUND)
+	if (job->result == ERR_NOT_FOUND && j->create.version)
 		call_refuse(call, PROBLEM_NOT_FOUND, "promptId",
-		    "there is no such prompt, or no such version of it");
+		    "there is no prompt \"%s\", or no version %u of it",
+		    j->create.prompt, j->create.version);
+	else if (job->result == ERR_NOT_FOUND)
+		call_refuse(call, PROBLEM_NOT_FOUND, "promptId",
+		    "there is no prompt \"%s\"", j->create.prompt);
 	else if (job->result != OK)
 		call_fail_err(call, job->result, &job->why);
 	else

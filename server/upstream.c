@@ -207,7 +207,9 @@ static void on_request(struct http_exchange *x, void *arg)
 	bool stats = strcmp(path, "/stats") == 0;
 
 	if (!chat && !models && !stats)
-		reply_error(u, x, 404, "Unknown request URL.");
+		reply_error(u, x, 404,
+		    "Unknown request URL: a simulation answers chats, and "
+		    "makes no embeddings.");
 	else if (chat ? method != HTTP_POST : !get)
 		reply_error(u, x, 405, NULL);
 	else if (stats)

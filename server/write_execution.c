@@ -129,7 +129,7 @@ enum err write_execution_filter(struct call *call, struct query_filter *ret,
 	if (text[0]) {
 		if (id_parse(text, strlen(text), after) != OK) {
 			call_refuse(call, PROBLEM_INVALID_ARGUMENT, "after",
-			    "after must be the execution_id that next said");
+			    "after must be an execution_id, as next says it");
 			return ERR_INPUT;
 		}
 		f.after = after;

@@ -185,7 +185,10 @@ static enum err absent(const char *path, struct why *why)
 
 	if (lstat(path, &st) != 0)
 		return OK;
-	err_why(why, "%.200s is there already; nothing was replaced", path);
+	err_why(why,
+	    "%.200s is there already; nothing was replaced: take another "
+	    "name, or move it away",
+	    path);
 	return ERR_CONFLICT;
 }
 
@@ -260,7 +263,7 @@ static enum err copy_file(const char *from, const char *part, struct why *why)
 	    part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (out < 0) {
 		rc = errno_err();
-		err_why(why, "make %.200s: %s%s", part, strerror(errno),
+		err_why(why, "cannot make %.200s: %s%s", part, strerror(errno),
 		    rc == ERR_CONFLICT
 			? "; a restore that was cut off left it: remove it"
 			: "");

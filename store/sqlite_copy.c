@@ -49,7 +49,8 @@ static enum err make_file(
 	    path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0) {
-		err_why(&d->base.why, "make %.200s: %s", path, strerror(errno));
+		err_why(&d->base.why, "cannot make %.200s: %s", path,
+		    strerror(errno));
 		return errno == EEXIST	 ? ERR_CONFLICT
 		       : errno == ENOSPC ? ERR_FULL
 					 : ERR_INPUT;

@@ -253,7 +253,7 @@ static enum err make_file(const char *path, struct why *why)
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0) {
-		err_why(why, "make %.200s: %s", path, strerror(errno));
+		err_why(why, "cannot make %.200s: %s", path, strerror(errno));
 		return errno == ENOSPC ? ERR_FULL : ERR_INPUT;
 	}
 	close(fd);

@@ -97,8 +97,11 @@ static enum err check_url(const char *url, struct why *why)
 	if ((strncmp(url, "http://", 7) != 0 &&
 		strncmp(url, "https://", 8) != 0) ||
 	    !host[3] || strpbrk(url, " \t\r\n?#")) {
+		/* What has an @ may have a password, and is not repeated. */
 		err_why(why,
-		    "SPOOL_URL or --url must be like http://127.0.0.1:8080");
+		    "SPOOL_URL or --url must be like http://127.0.0.1:8080%s%.100s",
+		    strchr(url, '@') ? "" : ", not ",
+		    strchr(url, '@') ? "" : url);
 		return ERR_INPUT;
 	}
 	if (strchr(host, '@')) {

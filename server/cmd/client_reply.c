@@ -37,6 +37,29 @@ static const char *hint(long status)
 	return "";
 }
 
+/* "chat%2F1" as it was typed: what printable letters were encoded as is undone. */
+static void decode(const char *text, size_t len, char *dst, size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n + 1 < room; i++) {
+		char hex[3] = "";
+		long letter;
+
+		if (text[i] == '%' && i + 2 < len) {
+			memcpy(hex, text + i + 1, 2);
+			letter = strtol(hex, NULL, 16);
+			if (letter > 0x20 && letter < 0x7f) {
+				dst[n++] = (char)letter;
+				i += 2;
+				continue;
+			}
+		}
+		dst[n++] = text[i];
+	}
+	dst[n] = '\0';
+}
+
 /* What a path without an answer asked for: "/v1/keys/019a…/rotate". */
 static bool missing(const char *path, struct why *why)
 {
@@ -52,14 +75,17 @@ static bool missing(const char *path, struct why *why)
 		    "them" },
 	};
 
+	char name[300];
+
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
 		size_t len = strlen(rooms[i].prefix);
 
 		if (strncmp(path, rooms[i].prefix, len) != 0)
 			continue;
 		path += len;
-		err_why(why, "there is no %s \"%.*s\"%s", rooms[i].noun,
-		    (int)strcspn(path, "/?"), path, rooms[i].rest);
+		decode(path, strcspn(path, "/?"), name, sizeof(name));
+		err_why(why, "there is no %s \"%s\"%s", rooms[i].noun, name,
+		    rooms[i].rest);
 		return true;
 	}
 	return false;

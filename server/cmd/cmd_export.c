@@ -396,9 +396,9 @@ static enum cmd_exit run(struct cmd *c)
 	hide_bar(&x);
 out:
 	code = err ? cmd_fail(err, &why) : CMD_OK;
-	if (x.file && err)
+	if (x.file && err && code != CMD_USAGE)
 		say_cut(&x, path);
-	else if (x.file)
+	else if (x.file && !err)
 		say_end(&x);
 	export_file_close(x.file);
 	client_close(client);

@@ -118,6 +118,28 @@ static void say_missing(const json_t *upstreams)
 	}
 }
 
+/* Is ${upstream} one of those that there are? Otherwise says which are. */
+static bool knows(const json_t *upstreams, const char *upstream)
+{
+	const json_t *one;
+	char names[400] = "";
+	size_t i, used = 0;
+
+	json_array_foreach(upstreams, i, one)
+	{
+		const char *name = client_member(one, "name");
+
+		if (strcmp(name, upstream) == 0)
+			return true;
+		if (used < sizeof(names))
+			used +=
+			    (size_t)snprintf(names + used, sizeof(names) - used,
+				"%s%s", i > 0 ? ", " : "", name);
+	}
+	cmd_say("there is no upstream \"%s\"; there are: %s", upstream, names);
+	return false;
+}
+
 static enum cmd_exit print(struct cmd *c, const json_t *answer)
 {
 	const char *upstream = option_text(c->options, "upstream");
@@ -125,6 +147,8 @@ static enum cmd_exit print(struct cmd *c, const json_t *answer)
 	const json_t *model;
 	size_t i;
 
+	if (upstream && !knows(json_object_get(answer, "upstreams"), upstream))
+		return CMD_NOT_FOUND;
 	json_array_foreach(json_object_get(answer, "data"), i, model)
 	{
 		if (upstream && !is_of(model, upstream))

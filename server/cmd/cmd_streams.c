@@ -156,6 +156,12 @@ static enum cmd_exit run_create(struct cmd *c)
 		headers[n++] = ttl;
 	if (!err)
 		err = stream_client_create(&s, headers, &why);
+	/* Of what a creation names only the source can be missing. */
+	if (err == ERR_NOT_FOUND && fork)
+		err_why(&why,
+		    "there is no stream \"%s\" to fork: \"spool streams ls\" "
+		    "lists yours",
+		    fork);
 	if (!err)
 		printf("%s\n", s.next);
 	stream_client_close(&s);

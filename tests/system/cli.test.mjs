@@ -357,6 +357,8 @@ test("exit codes say what happened", async () => {
 		[["keys", "revoke", "ci"], 'no key "ci": "spool keys ls" lists their ids'],
 		[["keys", "rotate", nobody], `no key "${nobody}": "spool keys ls" lists their ids`],
 		[["prompts", "show", "nope"], 'no prompt "nope", or no such version of it: "spool prompts ls" lists them'],
+		[["exec", "--prompt-id", "nope"], 'no prompt "nope" (not_found)'],
+		[["exec", "--prompt-id", "nope@3"], 'no prompt "nope", or no version 3 of it (not_found)'],
 		[["prompts", "rm", "nope"], 'no prompt "nope", or no such version of it: "spool prompts ls" lists them'],
 	]) {
 		const { code, err } = await spool(args, { env });
@@ -369,6 +371,11 @@ test("exit codes say what happened", async () => {
 	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_KEY: "nonsense" } })).code, 4);
 	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_URL: "http://127.0.0.1:1" } })).code, 6);
 	assert.equal((await spool(["show", nobody], { env: { ...env, SPOOL_URL: "file:///etc/passwd" } })).code, 2);
+	const bare = await spool(["ls"], { env: { ...env, SPOOL_URL: "localhost:8080" } });
+	assert.deepEqual([bare.code, bare.err], [2, "spool: SPOOL_URL or --url must be like http://127.0.0.1:8080, not localhost:8080\n"]);
+	assert.doesNotMatch((await spool(["ls"], { env: { ...env, SPOOL_URL: "ada:canary@x" } })).err, /canary/);
+	const odd = await spool(["export", "--after", "odd"], { env });
+	assert.deepEqual([odd.code, odd.err], [2, "spool: after must be an execution_id, as next says it (invalid_argument)\n"]);
 
 	const id = (await spool(["exec", "--detach", "--model", "sim?rate=1", "x"], { env })).out.trim();
 	assert.equal((await spool(["cancel", id], { env })).code, 0);

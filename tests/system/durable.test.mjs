@@ -371,7 +371,10 @@ test("spool streams creates, appends, reads, forks and removes", async () => {
 	assert.match(err, /closed/);
 	({ code, err } = await spool(["streams", "read", "cli/nobody"]));
 	assert.equal(code, 3);
-	assert.match(err, /there is no stream "cli.*nobody".*spool streams ls/);
+	assert.match(err, /there is no stream "cli\/nobody".*spool streams ls/);
+	({ code, err } = await spool(["streams", "create", "--fork", "cli/nobody", "cli/x"]));
+	assert.equal(code, 3);
+	assert.match(err, /there is no stream "cli\/nobody" to fork/);
 	({ code, err } = await spool(["streams", "create", "--at", "now", "cli/x"]));
 	assert.equal(code, 2);
 	({ out } = await spool(["streams", "ls", "--json"]));

@@ -269,6 +269,9 @@ test("spool models shows it to people and to scripts", async () => {
 		["router/meta/llama", "", "131072", "4096", "1.25", "10"]);
 	const json = await command(["models", "--json", "--upstream", "claude"], { env });
 	assert.deepEqual(json.out.trimEnd().split("\n").map((l) => JSON.parse(l).id), ["claude/claude-1", "claude/claude-2"]);
+	const typo = await command(["models", "--upstream", "cluade"], { env });
+	assert.deepEqual([typo.code, typo.out], [3, ""]);
+	assert.match(typo.err, /there is no upstream "cluade"; there are: .*claude/);
 	lists.gemini.answer = () => ({ status: 503, body: {} });
 	const until = performance.now() + 20_000;
 	let said;

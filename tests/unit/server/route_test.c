@@ -113,6 +113,7 @@ static void an_unknown_name_is_answered_with_known_ones(void **state)
 	route_names("/v1/zzzzzzzzzzzzzzz", names, sizeof(names));
 	assert_non_null(strstr(names, "/v1/executions"));
 	assert_null(strstr(names, "/get_chunks"));
+	assert_non_null(strstr(names, "; GET /openapi.json has all"));
 	/* Several methods, one name. */
 	assert_non_null(strstr(names, " /v1/executions,"));
 	assert_null(
