@@ -284,6 +284,18 @@ static enum err who_asks(struct service *s, const struct http_exchange *x,
 	return OK;
 }
 
+/* Any one scope of the route's is enough; admin is, everywhere. */
+static void refuse_scope(struct call *call)
+{
+	char has[32], wants[32];
+
+	key_scopes_text(call->who.scopes, has, sizeof(has));
+	key_scopes_text(call->route->scope, wants, sizeof(wants));
+	call_refuse(call, PROBLEM_FORBIDDEN, NULL,
+	    "this wants a key with %s %s; this one has %s",
+	    strchr(wants, ',') ? "one of the scopes" : "the scope", wants, has);
+}
+
 /* Who asks, and may they? False: answered, or held back. */
 static bool admit(struct call *call)
 {
@@ -306,7 +318,7 @@ static bool admit(struct call *call)
 		return false;
 	}
 	if (!auth_may(&call->who, route->scope)) {
-		call_fail_err(call, ERR_DENIED, NULL);
+		refuse_scope(call);
 		return false;
 	}
 	if (route->cost == ROUTE_FREE || call->who.scopes & KEY_ADMIN)

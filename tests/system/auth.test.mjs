@@ -139,6 +139,7 @@ test("a key that may only read can only read", async () => {
 
 		assert.equal(answer.status, 403, `${method} ${path}: ${answer.text}`);
 		assert.equal(answer.json.code, "forbidden");
+		assert.match(answer.json.detail, /^this wants a key with (the scope|one of the scopes) [a-z,]+; this one has [a-z,]+$/);
 	}
 	const answer = await service.call("execute", { prompt: "x" }, options);
 	assert.equal(answer.error.status, "PERMISSION_DENIED");
