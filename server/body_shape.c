@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/body_shape_responses.h"
+
 #define MAX_MODEL_BYTES 512
 
 static const char *text_of(const json_t *object, const char *key)
@@ -321,7 +323,7 @@ static const struct {
 	enum err (*shape)(
 	    const char *path, const json_t *in, json_t *out, struct why *why);
 } shapes[] = { { "ollama", ollama }, { "gemini", gemini },
-	{ "anthropic", anthropic } };
+	{ "anthropic", anthropic }, { "responses", body_shape_responses } };
 
 enum err body_shape(
     const char *dialect, const char *path, json_t **root, struct why *why)

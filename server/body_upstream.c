@@ -244,6 +244,7 @@ static enum err read_root(
 	ret->stream = json_is_true(json_object_get(root, "stream"));
 	ret->include_usage = json_is_true(json_object_get(
 	    json_object_get(root, "stream_options"), "include_usage"));
+	ret->background = json_is_true(json_object_get(root, "background"));
 	ret->thinks = thinks(json_object_get(root, "reasoning_effort"));
 	ret->model = strdup(model);
 	if (ret->model == NULL)

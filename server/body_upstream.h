@@ -19,7 +19,7 @@ struct body_upstream {
 	size_t prompt_len;
 	char *prefill; /* text of a last assistant message, or NULL */
 	size_t prefill_len;
-	bool stream, include_usage, thinks;
+	bool stream, include_usage, thinks, background;
 	int64_t max_tokens;	/* -1: not said */
 	int64_t prompt_tokens;	/* estimated */
 	char *tool, *arguments; /* the function to call, or NULL; JSON */

@@ -8,6 +8,7 @@
 #include "server/body_upstream.h"
 #include "server/http.h"
 #include "server/upstream_answer.h"
+#include "server/upstream_kept.h"
 #include "server/upstream_plan.h"
 #include "server/upstream_voice.h"
 #include "server/upstream_wire.h"
@@ -24,6 +25,7 @@ struct upstream {
 	char key[MAX_KEY_BYTES]; /* "": nobody asks */
 	char url[96];
 	struct upstream_counts counts;
+	struct upstream_kept_list *kept;
 	/* Each loop claims one. */
 	atomic_uint claimed;
 	struct upstream_lane **lanes;
@@ -95,6 +97,8 @@ void upstream_stats(const struct upstream *u, struct upstream_stats *ret)
 	ret->faulted = atomic_load(&c->faulted);
 	ret->cut = atomic_load(&c->cut);
 	ret->tokens = atomic_load(&c->tokens);
+	ret->resumed = atomic_load(&c->resumed);
+	ret->cancelled = atomic_load(&c->cancelled);
 	/* Last: so that what ended is never more than what began. */
 	ret->streams = atomic_load(&c->streams);
 	ret->requests = atomic_load(&c->requests);
@@ -116,6 +120,8 @@ static void reply_stats(struct http_exchange *x, const struct upstream *u)
 	jsonout_member_int(&body, "faulted", (int64_t)s.faulted);
 	jsonout_member_int(&body, "cut", (int64_t)s.cut);
 	jsonout_member_int(&body, "tokens", (int64_t)s.tokens);
+	jsonout_member_int(&body, "resumed", (int64_t)s.resumed);
+	jsonout_member_int(&body, "cancelled", (int64_t)s.cancelled);
 	jsonout_object_end(&body);
 	http_reply(x, 200, "application/json", &body);
 	buf_fini(&body);
@@ -165,11 +171,25 @@ static int make_plan(struct upstream *u, const struct http_exchange *x,
 	return 0;
 }
 
+/* Begin to tell an answer; takes what is in ${asked}, and ${kept}. */
+static void tell(struct upstream *u, struct http_exchange *x,
+    const struct upstream_plan *plan, struct body_upstream *asked,
+    struct upstream_kept *kept, int64_t heard)
+{
+	struct upstream_lane *lane = http_loop_get(http_exchange_loop(x));
+
+	if (lane != NULL && upstream_answer_start(lane, x, u->voice, plan,
+				asked, kept, heard) == OK)
+		return;
+	upstream_kept_drop(kept);
+	reply_error(u, x, 500, NULL);
+}
+
 static void complete(struct upstream *u, struct http_exchange *x)
 {
 	struct body_upstream asked = { 0 };
 	struct upstream_plan plan = { 0 };
-	struct upstream_lane *lane;
+	struct upstream_kept *kept = NULL;
 	struct why why = { "" };
 	size_t len;
 	const char *body = http_body(x, &len);
@@ -187,13 +207,95 @@ static void complete(struct upstream *u, struct http_exchange *x)
 		reply_error(u, x, status, why.text);
 	} else if (plan.fault == UPSTREAM_STATUS) {
 		reply_error(u, x, (int)plan.status, NULL);
+	} else if (u->voice->kept_path != NULL && asked.background &&
+		   upstream_kept_add(u->kept, &plan, body, len, &kept) != OK) {
+		reply_error(u, x, 500, NULL);
 	} else {
-		lane = http_loop_get(http_exchange_loop(x));
-		if (lane == NULL || upstream_answer_start(
-					lane, x, u->voice, &plan, &asked) != OK)
-			reply_error(u, x, 500, NULL);
+		tell(u, x, &plan, &asked, kept, -1);
 	}
 	body_upstream_fini(&asked);
+}
+
+/* --- what goes on when nobody hears it --- */
+
+/* The answer of ${text}, "UUID"; with ${cancels}, "UUID/cancel". */
+static struct upstream_kept *find_kept(
+    struct upstream *u, const char *text, bool cancels)
+{
+	size_t len = strcspn(text, "/");
+	struct id id;
+
+	if (strcmp(text + len, cancels ? "/cancel" : "") != 0 ||
+	    id_parse(text, len, &id) != OK)
+		return NULL;
+	return upstream_kept_find(u->kept, &id);
+}
+
+/* How it is to be told: ERR_INPUT when the query makes no sense. */
+static enum err read_telling(const struct http_exchange *x, bool *ret_stream,
+    int64_t *ret_heard, struct why *why)
+{
+	char stream[8] = "", after[24] = "-1", *end;
+	enum err e = http_query_value(x, "stream", stream, sizeof(stream));
+
+	if (e == OK || e == ERR_NOT_FOUND)
+		e = http_query_value(x, "starting_after", after, sizeof(after));
+	if (e == ERR_INPUT) {
+		err_why(why, "Invalid query.");
+		return ERR_INPUT;
+	}
+	*ret_heard = strtoll(after, &end, 10);
+	if (end == after || *end != '\0' || *ret_heard < -1) {
+		err_why(why, "'starting_after' must be an integer.");
+		return ERR_INPUT;
+	}
+	*ret_stream = strcmp(stream, "true") == 0;
+	return OK;
+}
+
+/* GET tells it, as a stream or as it stands; POST …/cancel ends it. */
+static void recall(struct upstream *u, struct http_exchange *x)
+{
+	const char *text = http_path(x) + strlen(u->voice->kept_path);
+	bool cancels = http_method(x) == HTTP_POST, stream = false;
+	struct upstream_kept *kept = find_kept(u, text, cancels);
+	struct body_upstream asked = { 0 };
+	struct upstream_plan plan;
+	struct why why = { "" };
+	int64_t heard = -1;
+	enum err e = OK;
+
+	if (kept == NULL) {
+		reply_error(u, x, 404, "No response has that id.");
+		return;
+	}
+	if (!cancels)
+		e = read_telling(x, &stream, &heard, &why);
+	if (e == OK)
+		e = body_upstream_parse(u->voice->name, u->voice->kept_path,
+		    kept->body, kept->len, &asked, &why);
+	if (e != OK) {
+		upstream_kept_drop(kept);
+		reply_error(u, x, e == ERR_INPUT ? 400 : 500, why.text);
+		return;
+	}
+	if (cancels) {
+		upstream_kept_cancel(kept);
+		atomic_fetch_add(&u->counts.cancelled, 1);
+	} else if (stream) {
+		atomic_fetch_add(&u->counts.resumed, 1);
+	}
+	asked.stream = stream;
+	plan = kept->plan;
+	tell(u, x, &plan, &asked, kept, heard);
+	body_upstream_fini(&asked);
+}
+
+static bool is_kept(const struct upstream *u, const char *path)
+{
+	const char *at = u->voice->kept_path;
+
+	return at != NULL && strncmp(path, at, strlen(at)) == 0;
 }
 
 static void on_request(struct http_exchange *x, void *arg)
@@ -205,12 +307,15 @@ static void on_request(struct http_exchange *x, void *arg)
 	bool chat = u->voice->is_chat(path);
 	bool models = strcmp(path, u->voice->models_path) == 0;
 	bool stats = strcmp(path, "/stats") == 0;
+	bool kept = is_kept(u, path);
 
-	if (!chat && !models && !stats)
+	if (!chat && !models && !stats && !kept)
 		reply_error(u, x, 404,
 		    "Unknown request URL: a simulation answers chats, and "
 		    "makes no embeddings.");
-	else if (chat ? method != HTTP_POST : !get)
+	else if (kept	? !get && method != HTTP_POST
+		 : chat ? method != HTTP_POST
+			: !get)
 		reply_error(u, x, 405, NULL);
 	else if (stats)
 		reply_stats(x, u);
@@ -218,6 +323,8 @@ static void on_request(struct http_exchange *x, void *arg)
 		reply_error(u, x, 401, NULL);
 	else if (models)
 		reply_models(u, x);
+	else if (kept)
+		recall(u, x);
 	else
 		complete(u, x);
 }
@@ -268,7 +375,8 @@ enum err upstream_start(const struct upstream_options *options,
 	e = ERR_NOMEM;
 	u->n_lanes = options->loops > 0 ? options->loops : 1;
 	u->lanes = calloc(u->n_lanes, sizeof(*u->lanes));
-	if (u->lanes == NULL)
+	u->kept = upstream_kept_list_new();
+	if (u->lanes == NULL || u->kept == NULL)
 		goto out;
 	e = upstream_plan_init(&u->plan, options, why);
 	if (e != OK)
@@ -305,5 +413,6 @@ void upstream_stop(struct upstream *u)
 		free(u->lanes[i]);
 	}
 	free(u->lanes);
+	upstream_kept_list_free(u->kept);
 	free(u);
 }

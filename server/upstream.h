@@ -3,7 +3,9 @@
  * that a demo needs no key and tests and benchmarks meet what a provider does.
  *
  * It speaks one dialect: its list of models, its question to a model (stream and
- * not), its errors; and GET /stats. It thinks when the request asks for thoughts.
+ * not), its errors; and GET /stats. What was asked for in the background
+ * (dialect responses) goes on unheard: it can be taken up from any event on, and
+ * cancelled; faults of the connection meet each one anew. It thinks when the request asks for thoughts.
  * The answer depends on the prompt; it says that it is a simulation in its text
  * and in its model name. What it does can be set for all requests (options), for
  * one by the model's name ("sim", "sim-cut?after=5&rate=100") or by the query
@@ -80,6 +82,9 @@ struct upstream_stats {
 	uint64_t faulted;  /* ended by this side, by a fault */
 	uint64_t cut;	   /* left by the client before their end */
 	uint64_t tokens;   /* sent */
+	/* Of those asked for in the background: */
+	uint64_t resumed;   /* times that one was taken up; a stream, too */
+	uint64_t cancelled; /* times that its end was asked for */
 };
 /* Thread: any. */
 void upstream_stats(const struct upstream *u, struct upstream_stats *ret);

@@ -8,6 +8,7 @@
 #include "server/upstream_voice.h"
 #include "server/upstream_whole.h"
 #include "store/base/clock.h"
+#include "store/base/id.h"
 #include "store/base/log.h"
 #include "store/base/utf8.h"
 
@@ -32,6 +33,7 @@ static void answer_free(struct upstream_answer *a)
 	upstream_wheel_remove(&a->lane->wheel, &a->entry);
 	upstream_wire_fini(&a->wire);
 	body_upstream_fini(&a->asked);
+	upstream_kept_drop(a->kept);
 	free(a);
 }
 
@@ -95,7 +97,7 @@ static void plan_tokens(struct upstream_answer *a)
 	}
 	if (a->asked.max_tokens >= 0 && n > a->asked.max_tokens)
 		n = a->asked.max_tokens;
-	a->next = a->base;
+	a->next = a->from = a->base;
 	a->end = a->base + n;
 }
 
@@ -164,6 +166,47 @@ int64_t upstream_answer_due(const struct upstream_answer *a, int64_t i)
 	       (int64_t)((double)(i - a->base) * 1000 / a->plan.rate);
 }
 
+bool upstream_answer_cancelled(const struct upstream_answer *a, int64_t ms)
+{
+	int64_t at = a->kept != NULL ? atomic_load(&a->kept->cancelled_ms) : 0;
+
+	return at != 0 && at < ms;
+}
+
+/*
+ * Connections break so many tokens after they began, an answer at its own
+ * token, however often it is told.
+ */
+static bool is_struck(const struct upstream_answer *a)
+{
+	int64_t from = a->plan.fault == UPSTREAM_ERROR ? a->base : a->from;
+
+	return a->next - from >= a->plan.after;
+}
+
+static void end_as(struct upstream_answer *a, const char *finish)
+{
+	upstream_wire_end(&a->wire, &a->lane->out, finish, a->next - a->base);
+	(void)upstream_answer_flush(a);
+	upstream_answer_end(a, false);
+}
+
+/* Write token ${next}, unless the client has it already. */
+static void tell(struct upstream_answer *a)
+{
+	struct buf *out = &a->lane->out;
+	size_t before = out->len;
+
+	upstream_answer_token(a, a->next);
+	upstream_wire_token(
+	    &a->wire, out, a->lane->token.data, a->lane->token.len);
+	a->next++;
+	if (out->len == before)
+		a->from = a->next;
+	else
+		upstream_answer_count(&a->lane->counts->tokens, 1);
+}
+
 /* The fault's turn has come: false when the answer goes on as if nothing was. */
 static bool strike(struct upstream_answer *a)
 {
@@ -224,22 +267,20 @@ static void talk(struct upstream_answer *a)
 			upstream_wire_begin(&a->wire, out);
 			a->begun = true;
 		}
-		if (a->next - a->base >= a->plan.after && strike(a))
+		if (a->next < a->end && upstream_answer_cancelled(a,
+					    upstream_answer_due(a, a->next))) {
+			end_as(a, "cancelled");
+			return;
+		}
+		if (is_struck(a) && strike(a))
 			return;
 		if (a->next == a->end) {
-			upstream_wire_end(&a->wire, out,
-			    upstream_answer_finish(a), a->end - a->base);
-			(void)upstream_answer_flush(a);
-			upstream_answer_end(a, false);
+			end_as(a, upstream_answer_finish(a));
 			return;
 		}
 		if (upstream_answer_due(a, a->next) > now)
 			break;
-		upstream_answer_token(a, a->next);
-		upstream_wire_token(
-		    &a->wire, out, a->lane->token.data, a->lane->token.len);
-		a->next++;
-		upstream_answer_count(&a->lane->counts->tokens, 1);
+		tell(a);
 		if (out->len >= BATCH_BYTES && !upstream_answer_flush(a))
 			return;
 	}
@@ -316,9 +357,11 @@ void upstream_lane_init(struct upstream_lane *lane, struct http_loop *loop,
 
 enum err upstream_answer_start(struct upstream_lane *lane,
     struct http_exchange *x, const struct upstream_voice *voice,
-    const struct upstream_plan *plan, struct body_upstream *asked)
+    const struct upstream_plan *plan, struct body_upstream *asked,
+    struct upstream_kept *kept, int64_t heard)
 {
 	struct upstream_answer *a = calloc(1, sizeof(*a));
+	struct id id = kept != NULL ? kept->id : id_new();
 
 	if (a == NULL)
 		return ERR_NOMEM;
@@ -332,7 +375,11 @@ enum err upstream_answer_start(struct upstream_lane *lane,
 	a->wire.usage = asked->include_usage;
 	a->wire.tool = asked->tool;
 	a->wire.prompt_tokens = asked->prompt_tokens;
-	if (upstream_wire_init(&a->wire) != OK) {
+	a->wire.background = kept != NULL;
+	a->wire.heard = heard;
+	a->wire.created_s =
+	    kept != NULL ? kept->created_s : clock_wall_ms() / 1000;
+	if (upstream_wire_init(&a->wire, &id) != OK) {
 		answer_free(a);
 		return ERR_NOMEM;
 	}
@@ -341,11 +388,15 @@ enum err upstream_answer_start(struct upstream_lane *lane,
 	upstream_text_init(
 	    &a->text, a->asked.prompt, a->asked.prompt_len, &a->plan);
 	plan_tokens(a);
-	a->start_ms = clock_mono_ms() + a->plan.first_ms;
+	a->kept = kept;
+	a->start_ms =
+	    kept != NULL ? kept->start_ms : clock_mono_ms() + a->plan.first_ms;
 	http_exchange_set(x, a);
 	http_on_gone(x, on_gone);
 	upstream_answer_count(&lane->counts->streams, 1);
-	if (a->plan.fault == UPSTREAM_SILENT) {
+	if (!a->asked.stream && kept != NULL) {
+		upstream_whole_now(a);
+	} else if (a->plan.fault == UPSTREAM_SILENT) {
 		a->stage = UPSTREAM_HELD;
 	} else if (!a->asked.stream) {
 		upstream_whole_open(a);

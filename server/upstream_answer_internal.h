@@ -12,6 +12,7 @@
 
 #include "server/body_upstream.h"
 #include "server/upstream_answer.h"
+#include "server/upstream_kept.h"
 #include "server/upstream_plan.h"
 #include "server/upstream_text.h"
 #include "server/upstream_wire.h"
@@ -49,7 +50,8 @@ struct upstream_answer {
 	struct upstream_text text;
 	struct upstream_wire wire;
 	struct body_upstream asked;
-	size_t arguments_len; /* of the tool called */
+	struct upstream_kept *kept; /* or NULL */
+	size_t arguments_len;	    /* of the tool called */
 	enum upstream_stage stage;
 	bool begun;	   /* the first event is out */
 	bool streaming;	   /* http_stream() was called */
@@ -58,6 +60,7 @@ struct upstream_answer {
 	int64_t base;	   /* tokens the client had already (prefill) */
 	size_t offset;	   /* and bytes of token ${base} */
 	int64_t next, end; /* tokens */
+	int64_t from;	   /* the first that this connection tells */
 	uint64_t pieces;   /* written for the fault split */
 };
 
@@ -65,6 +68,8 @@ struct upstream_answer {
 void upstream_answer_token(struct upstream_answer *a, int64_t i);
 const char *upstream_answer_finish(const struct upstream_answer *a);
 int64_t upstream_answer_due(const struct upstream_answer *a, int64_t i);
+/* Was it cancelled before ${ms}? */
+bool upstream_answer_cancelled(const struct upstream_answer *a, int64_t ms);
 
 /* Send what is in the lane's buffer; true when the socket can take more. */
 bool upstream_answer_flush(struct upstream_answer *a);

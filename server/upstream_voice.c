@@ -5,7 +5,7 @@
 
 static const struct upstream_voice *const voices[] = { &upstream_voice_openai,
 	&upstream_voice_ollama, &upstream_voice_gemini,
-	&upstream_voice_anthropic };
+	&upstream_voice_anthropic, &upstream_voice_responses };
 
 enum err upstream_voice_find(
     const char *dialect, const struct upstream_voice **ret, struct why *why)

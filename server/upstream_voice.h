@@ -26,22 +26,24 @@ struct upstream_voice {
 
 	/* POST: is it a question to the model? */
 	bool (*is_chat)(const char *path);
+	/* What was asked for in the background is at ${kept_path}ID; or NULL. */
+	const char *kept_path;
 
-	/* As in upstream_wire.h; optional: fill w->head. */
+	/* As in upstream_wire.h, counting events if it counts them; optional: fill w->head. */
 	void (*head)(struct upstream_wire *w);
 	/* What comes first; a thought; what comes before the first token. */
-	void (*start)(const struct upstream_wire *w, struct buf *b);
-	void (*think)(const struct upstream_wire *w, struct buf *b,
-	    const char *text, size_t len);
-	void (*open)(const struct upstream_wire *w, struct buf *b);
-	void (*token)(const struct upstream_wire *w, struct buf *b,
-	    const char *token, size_t len);
-	void (*end)(const struct upstream_wire *w, struct buf *b,
-	    const char *finish, int64_t tokens);
-	void (*garbage)(const struct upstream_wire *w, struct buf *b);
-	void (*broken)(struct buf *b);
-	void (*whole)(const struct upstream_wire *w, struct buf *b,
-	    const char *text, size_t len, const char *finish, int64_t tokens);
+	void (*start)(struct upstream_wire *w, struct buf *b);
+	void (*think)(struct upstream_wire *w, struct buf *b, const char *text,
+	    size_t len);
+	void (*open)(struct upstream_wire *w, struct buf *b);
+	void (*token)(struct upstream_wire *w, struct buf *b, const char *token,
+	    size_t len);
+	void (*end)(struct upstream_wire *w, struct buf *b, const char *finish,
+	    int64_t tokens);
+	void (*garbage)(struct upstream_wire *w, struct buf *b);
+	void (*broken)(struct upstream_wire *w, struct buf *b);
+	void (*whole)(struct upstream_wire *w, struct buf *b, const char *text,
+	    size_t len, const char *finish, int64_t tokens);
 	void (*error)(struct buf *b, int status, const char *message);
 	void (*models)(struct buf *b);
 };
@@ -50,6 +52,7 @@ extern const struct upstream_voice upstream_voice_openai;
 extern const struct upstream_voice upstream_voice_ollama;
 extern const struct upstream_voice upstream_voice_gemini;
 extern const struct upstream_voice upstream_voice_anthropic;
+extern const struct upstream_voice upstream_voice_responses;
 
 /* The voice of ${dialect}. Fails: ERR_INPUT, and ${why} lists them. */
 MUST_CHECK enum err upstream_voice_find(

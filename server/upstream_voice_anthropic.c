@@ -18,18 +18,18 @@ static void end_event(struct buf *b)
 }
 
 /* The block of the answer itself; that of thoughts comes before it. */
-static int content_index(const struct upstream_wire *w)
+static int content_index(struct upstream_wire *w)
 {
 	return w->thinks ? 1 : 0;
 }
 
-static int64_t all_tokens(const struct upstream_wire *w, int64_t tokens)
+static int64_t all_tokens(struct upstream_wire *w, int64_t tokens)
 {
 	return tokens + (w->thinks ? UPSTREAM_THOUGHT_TOKENS : 0);
 }
 
 static void add_message(
-    const struct upstream_wire *w, struct buf *b, const char *content)
+    struct upstream_wire *w, struct buf *b, const char *content)
 {
 	buf_printf(b,
 	    "\"id\":\"msg_%s\",\"type\":\"message\",\"role\":\"assistant\","
@@ -39,8 +39,7 @@ static void add_message(
 	buf_printf(b, "\",\"content\":[%s", content);
 }
 
-static void add_tool(
-    const struct upstream_wire *w, struct buf *b, const char *input)
+static void add_tool(struct upstream_wire *w, struct buf *b, const char *input)
 {
 	buf_printf(b, "{\"type\":\"tool_use\",\"id\":\"toolu_%s\",\"name\":\"",
 	    w->id + strlen("chatcmpl-"));
@@ -55,7 +54,7 @@ static void block_stop(struct buf *b, int index)
 	end_event(b);
 }
 
-static void start(const struct upstream_wire *w, struct buf *b)
+static void start(struct upstream_wire *w, struct buf *b)
 {
 	begin_event(b, "message_start");
 	buf_puts(b, ",\"message\":{");
@@ -85,13 +84,13 @@ static void delta(struct buf *b, int index, const char *type, const char *key,
 }
 
 static void think(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	(void)w;
 	delta(b, 0, "thinking_delta", "thinking", text, len);
 }
 
-static void open_block(const struct upstream_wire *w, struct buf *b)
+static void open_block(struct upstream_wire *w, struct buf *b)
 {
 	if (w->thinks) {
 		delta(b, 0, "signature_delta", "signature", "sim", 3);
@@ -107,7 +106,7 @@ static void open_block(const struct upstream_wire *w, struct buf *b)
 }
 
 static void token(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	if (w->tool != NULL)
 		delta(b, content_index(w), "input_json_delta", "partial_json",
@@ -123,8 +122,8 @@ static const char *stop_reason(const char *finish)
 						   : "end_turn";
 }
 
-static void end(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+static void end(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	block_stop(b, content_index(w));
 	begin_event(b, "message_delta");
@@ -142,7 +141,7 @@ static void end(const struct upstream_wire *w, struct buf *b,
 	end_event(b);
 }
 
-static void garbage(const struct upstream_wire *w, struct buf *b)
+static void garbage(struct upstream_wire *w, struct buf *b)
 {
 	begin_event(b, "content_block_delta");
 	buf_printf(
@@ -180,15 +179,16 @@ static void error(struct buf *b, int status, const char *message)
 	buf_puts(b, "\"}}");
 }
 
-static void broken(struct buf *b)
+static void broken(struct upstream_wire *w, struct buf *b)
 {
+	(void)w;
 	buf_puts(b, "event: error\ndata: ");
 	error(b, 529, "The simulation is overloaded in mid-stream.");
 	buf_puts(b, "\n\n");
 }
 
-static void whole(const struct upstream_wire *w, struct buf *b,
-    const char *text, size_t len, const char *finish, int64_t tokens)
+static void whole(struct upstream_wire *w, struct buf *b, const char *text,
+    size_t len, const char *finish, int64_t tokens)
 {
 	buf_putc(b, '{');
 	add_message(w, b,

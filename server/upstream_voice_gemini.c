@@ -20,7 +20,7 @@ static void add_text(
 	buf_puts(b, is_thought ? "\",\"thought\": true}" : "\"}");
 }
 
-static void add_call(const struct upstream_wire *w, struct buf *b)
+static void add_call(struct upstream_wire *w, struct buf *b)
 {
 	buf_puts(b, "{\"functionCall\": {\"name\": \"");
 	jsonout_escape(b, w->tool, strlen(w->tool));
@@ -28,8 +28,8 @@ static void add_call(const struct upstream_wire *w, struct buf *b)
 }
 
 /* The rest of an object; ${finish} NULL: it goes on. */
-static void close_candidate(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+static void close_candidate(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	int thoughts = w->thinks ? UPSTREAM_THOUGHT_TOKENS : 0;
 
@@ -52,8 +52,8 @@ static void close_candidate(const struct upstream_wire *w, struct buf *b,
 	    b, "\",\"responseId\": \"%s\"}", w->id + strlen("chatcmpl-"));
 }
 
-static void text_event(const struct upstream_wire *w, struct buf *b,
-    const char *text, size_t len, bool is_thought)
+static void text_event(struct upstream_wire *w, struct buf *b, const char *text,
+    size_t len, bool is_thought)
 {
 	buf_puts(b, "data: ");
 	open_candidate(b);
@@ -62,27 +62,27 @@ static void text_event(const struct upstream_wire *w, struct buf *b,
 	buf_puts(b, "\r\n\r\n");
 }
 
-static void nothing(const struct upstream_wire *w, struct buf *b)
+static void nothing(struct upstream_wire *w, struct buf *b)
 {
 	(void)w;
 	(void)b;
 }
 
 static void think(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	text_event(w, b, text, len, true);
 }
 
 static void token(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	if (w->tool == NULL)
 		text_event(w, b, text, len, false);
 }
 
-static void end(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+static void end(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	buf_puts(b, "data: ");
 	open_candidate(b);
@@ -94,7 +94,7 @@ static void end(const struct upstream_wire *w, struct buf *b,
 	buf_puts(b, "\r\n\r\n");
 }
 
-static void garbage(const struct upstream_wire *w, struct buf *b)
+static void garbage(struct upstream_wire *w, struct buf *b)
 {
 	(void)w;
 	buf_puts(b, "data: ");
@@ -134,13 +134,14 @@ static void error(struct buf *b, int status, const char *message)
 }
 
 /* As Google does it: without the field's name. */
-static void broken(struct buf *b)
+static void broken(struct upstream_wire *w, struct buf *b)
 {
+	(void)w;
 	error(b, 503, "The simulated model is overloaded in mid-stream.");
 }
 
-static void whole(const struct upstream_wire *w, struct buf *b,
-    const char *text, size_t len, const char *finish, int64_t tokens)
+static void whole(struct upstream_wire *w, struct buf *b, const char *text,
+    size_t len, const char *finish, int64_t tokens)
 {
 	static const char thoughts[] = UPSTREAM_THOUGHT UPSTREAM_SECOND_THOUGHT;
 

@@ -11,7 +11,7 @@
 #define LOAD_NS INT64_C(1200000000)
 #define TOKEN_NS INT64_C(25000000)
 
-static void open_line(const struct upstream_wire *w, struct buf *b)
+static void open_line(struct upstream_wire *w, struct buf *b)
 {
 	buf_puts(b, "{\"model\":\"");
 	jsonout_escape(b, w->model, strlen(w->model));
@@ -19,8 +19,8 @@ static void open_line(const struct upstream_wire *w, struct buf *b)
 		    "\"message\":{\"role\":\"assistant\",");
 }
 
-static void text_line(const struct upstream_wire *w, struct buf *b,
-    const char *key, const char *text, size_t len)
+static void text_line(struct upstream_wire *w, struct buf *b, const char *key,
+    const char *text, size_t len)
 {
 	open_line(w, b);
 	if (strcmp(key, "content") != 0)
@@ -30,34 +30,34 @@ static void text_line(const struct upstream_wire *w, struct buf *b,
 	buf_puts(b, "\"},\"done\":false}\n");
 }
 
-static void start(const struct upstream_wire *w, struct buf *b)
+static void start(struct upstream_wire *w, struct buf *b)
 {
 	(void)w;
 	(void)b;
 }
 
 static void think(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	text_line(w, b, "thinking", text, len);
 }
 
 static void token(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	if (w->tool == NULL)
 		text_line(w, b, "content", text, len);
 }
 
-static void add_call(const struct upstream_wire *w, struct buf *b)
+static void add_call(struct upstream_wire *w, struct buf *b)
 {
 	buf_puts(b, "\"tool_calls\":[{\"function\":{\"name\":\"");
 	jsonout_escape(b, w->tool, strlen(w->tool));
 	buf_printf(b, "\",\"arguments\":%s}}]", w->arguments);
 }
 
-static void add_done(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+static void add_done(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	bool length = strcmp(finish, "length") == 0;
 	int64_t all = tokens + (w->thinks ? UPSTREAM_THOUGHT_TOKENS : 0);
@@ -72,8 +72,8 @@ static void add_done(const struct upstream_wire *w, struct buf *b,
 	    w->prompt_tokens, w->prompt_tokens * TOKEN_NS, all, all * TOKEN_NS);
 }
 
-static void end(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+static void end(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	if (strcmp(finish, "tool_calls") == 0) {
 		open_line(w, b);
@@ -87,7 +87,7 @@ static void end(const struct upstream_wire *w, struct buf *b,
 	buf_putc(b, '\n');
 }
 
-static void garbage(const struct upstream_wire *w, struct buf *b)
+static void garbage(struct upstream_wire *w, struct buf *b)
 {
 	open_line(w, b);
 	buf_puts(b, "\"content\":<b>oops</b>\n");
@@ -118,14 +118,15 @@ static void error(struct buf *b, int status, const char *message)
 	buf_puts(b, "\"}");
 }
 
-static void broken(struct buf *b)
+static void broken(struct upstream_wire *w, struct buf *b)
 {
+	(void)w;
 	error(b, 500, "the simulated runner stopped in mid-stream");
 	buf_putc(b, '\n');
 }
 
-static void whole(const struct upstream_wire *w, struct buf *b,
-    const char *text, size_t len, const char *finish, int64_t tokens)
+static void whole(struct upstream_wire *w, struct buf *b, const char *text,
+    size_t len, const char *finish, int64_t tokens)
 {
 	open_line(w, b);
 	buf_puts(b, "\"content\":\"");

@@ -14,7 +14,7 @@
 static const char no_logprobs[] = ",\"logprobs\":null,\"finish_reason\":null}]";
 
 static void add_common(
-    const struct upstream_wire *w, struct buf *b, const char *object)
+    struct upstream_wire *w, struct buf *b, const char *object)
 {
 	jsonout_member(b, "id", w->id);
 	jsonout_member(b, "object", object);
@@ -31,17 +31,17 @@ static void head(struct upstream_wire *w)
 	jsonout_key(&w->head, "choices");
 }
 
-static void event_open(const struct upstream_wire *w, struct buf *b)
+static void event_open(struct upstream_wire *w, struct buf *b)
 {
 	buf_add(b, w->head.data, w->head.len);
 }
 
-static void event_close(const struct upstream_wire *w, struct buf *b)
+static void event_close(struct upstream_wire *w, struct buf *b)
 {
 	buf_puts(b, w->usage ? ",\"usage\":null}\n\n" : "}\n\n");
 }
 
-static void start(const struct upstream_wire *w, struct buf *b)
+static void start(struct upstream_wire *w, struct buf *b)
 {
 	event_open(w, b);
 	buf_printf(b,
@@ -52,7 +52,7 @@ static void start(const struct upstream_wire *w, struct buf *b)
 }
 
 static void think(
-    const struct upstream_wire *w, struct buf *b, const char *text, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *text, size_t len)
 {
 	event_open(w, b);
 	buf_puts(b, "[{\"index\":0,\"delta\":{\"reasoning_content\":\"");
@@ -62,7 +62,7 @@ static void think(
 	event_close(w, b);
 }
 
-static void open_tool(const struct upstream_wire *w, struct buf *b)
+static void open_tool(struct upstream_wire *w, struct buf *b)
 {
 	if (w->tool == NULL)
 		return;
@@ -77,7 +77,7 @@ static void open_tool(const struct upstream_wire *w, struct buf *b)
 }
 
 static void token(
-    const struct upstream_wire *w, struct buf *b, const char *token, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *token, size_t len)
 {
 	event_open(w, b);
 	if (w->tool != NULL)
@@ -92,8 +92,7 @@ static void token(
 	event_close(w, b);
 }
 
-static void add_usage(
-    const struct upstream_wire *w, struct buf *b, int64_t tokens)
+static void add_usage(struct upstream_wire *w, struct buf *b, int64_t tokens)
 {
 	int thoughts = w->thinks ? UPSTREAM_THOUGHT_TOKENS : 0;
 
@@ -109,8 +108,8 @@ static void add_usage(
 	    w->prompt_tokens + tokens + thoughts, thoughts);
 }
 
-static void end(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+static void end(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	event_open(w, b);
 	buf_printf(b,
@@ -127,7 +126,7 @@ static void end(const struct upstream_wire *w, struct buf *b,
 	buf_puts(b, "data: [DONE]\n\n");
 }
 
-static void garbage(const struct upstream_wire *w, struct buf *b)
+static void garbage(struct upstream_wire *w, struct buf *b)
 {
 	event_open(w, b);
 	buf_puts(b, "[{\"index\":0,\"delta\":{\"content\":<b>oops</b>\n\n");
@@ -135,15 +134,16 @@ static void garbage(const struct upstream_wire *w, struct buf *b)
 
 static void error(struct buf *b, int status, const char *message);
 
-static void broken(struct buf *b)
+static void broken(struct upstream_wire *w, struct buf *b)
 {
+	(void)w;
 	buf_puts(b, "data: ");
 	error(b, 500, "The simulated server had an error in mid-stream.");
 	buf_puts(b, "\n\n");
 }
 
-static void whole(const struct upstream_wire *w, struct buf *b,
-    const char *text, size_t len, const char *finish, int64_t tokens)
+static void whole(struct upstream_wire *w, struct buf *b, const char *text,
+    size_t len, const char *finish, int64_t tokens)
 {
 	jsonout_object(b);
 	add_common(w, b, "chat.completion");

@@ -15,21 +15,55 @@ static void reply(
 	http_reply(x, status, "application/json", body);
 }
 
-static void add_text(struct upstream_answer *a, struct buf *body)
+/* What it says before token ${end}. */
+static void add_text(struct upstream_answer *a, int64_t end, const char *finish,
+    struct buf *body)
 {
 	struct buf text;
 
 	buf_init(&text, UPSTREAM_OUT_BYTES);
-	for (; a->next < a->end && a->next < MAX_TOKENS; a->next++) {
+	for (; a->next < end && a->next < MAX_TOKENS; a->next++) {
 		upstream_answer_token(a, a->next);
 		buf_add(&text, a->lane->token.data, a->lane->token.len);
 		upstream_answer_count(&a->lane->counts->tokens, 1);
 	}
 	upstream_wire_whole(&a->wire, body, text.data != NULL ? text.data : "",
-	    text.len, upstream_answer_finish(a), a->next - a->base);
+	    text.len, finish, a->next - a->base);
 	if (buf_state(&text) != OK)
 		body->failed = text.failed;
 	buf_fini(&text);
+}
+
+void upstream_whole_now(struct upstream_answer *a)
+{
+	int64_t now = clock_mono_ms(), due, n = a->base;
+	const char *finish = upstream_answer_finish(a);
+	struct buf body;
+
+	for (; n < a->end; n++) {
+		due = upstream_answer_due(a, n);
+		if (a->plan.fault == UPSTREAM_ERROR &&
+		    n - a->base >= a->plan.after && due <= now)
+			finish = "failed";
+		else if (upstream_answer_cancelled(a, due))
+			finish = "cancelled";
+		else if (due > now)
+			finish = "in_progress";
+		else
+			continue;
+		break;
+	}
+	buf_init(&body, UPSTREAM_OUT_BYTES);
+	add_text(a, n, finish, &body);
+	if (buf_state(&body) == OK) {
+		reply(a, 200, &body, false);
+	} else {
+		buf_reset(&body);
+		upstream_wire_error(
+		    a->wire.voice, &body, 500, "The answer is too large.");
+		reply(a, 500, &body, true);
+	}
+	buf_fini(&body);
 }
 
 static void on_ready(struct http_exchange *x)
@@ -81,7 +115,7 @@ void upstream_whole_turn(struct upstream_answer *a)
 		upstream_wire_error(a->wire.voice, &body, 500,
 		    "The simulated server had an error in mid-answer.");
 	else
-		add_text(a, &body);
+		add_text(a, a->end, upstream_answer_finish(a), &body);
 	if (buf_state(&body) != OK && a->streaming) {
 		upstream_answer_end(a, true);
 	} else if (buf_state(&body) != OK) {

@@ -4,20 +4,18 @@
 #include <string.h>
 
 #include "server/upstream_voice.h"
-#include "store/base/clock.h"
-#include "store/base/id.h"
 
 #define HEAD_MAX_BYTES 1024
 
-enum err upstream_wire_init(struct upstream_wire *w)
+enum err upstream_wire_init(struct upstream_wire *w, const struct id *id)
 {
-	struct id id = id_new();
 	char text[ID_TEXT];
 
-	id_text(&id, text);
+	id_text(id, text);
 	snprintf(w->id, sizeof(w->id), "chatcmpl-%s", text);
-	w->created_s = clock_wall_ms() / 1000;
 	buf_init(&w->head, HEAD_MAX_BYTES);
+	buf_init(&w->said, UPSTREAM_SAID_BYTES);
+	w->number = 0;
 	if (w->voice->head != NULL)
 		w->voice->head(w);
 	return buf_state(&w->head);
@@ -26,9 +24,10 @@ enum err upstream_wire_init(struct upstream_wire *w)
 void upstream_wire_fini(struct upstream_wire *w)
 {
 	buf_fini(&w->head);
+	buf_fini(&w->said);
 }
 
-void upstream_wire_begin(const struct upstream_wire *w, struct buf *b)
+void upstream_wire_begin(struct upstream_wire *w, struct buf *b)
 {
 	static const char *const thoughts[] = { UPSTREAM_THOUGHT,
 		UPSTREAM_SECOND_THOUGHT };
@@ -40,28 +39,28 @@ void upstream_wire_begin(const struct upstream_wire *w, struct buf *b)
 }
 
 void upstream_wire_token(
-    const struct upstream_wire *w, struct buf *b, const char *token, size_t len)
+    struct upstream_wire *w, struct buf *b, const char *token, size_t len)
 {
 	w->voice->token(w, b, token, len);
 }
 
-void upstream_wire_end(const struct upstream_wire *w, struct buf *b,
-    const char *finish, int64_t tokens)
+void upstream_wire_end(
+    struct upstream_wire *w, struct buf *b, const char *finish, int64_t tokens)
 {
 	w->voice->end(w, b, finish, tokens);
 }
 
-void upstream_wire_garbage(const struct upstream_wire *w, struct buf *b)
+void upstream_wire_garbage(struct upstream_wire *w, struct buf *b)
 {
 	w->voice->garbage(w, b);
 }
 
-void upstream_wire_broken(const struct upstream_wire *w, struct buf *b)
+void upstream_wire_broken(struct upstream_wire *w, struct buf *b)
 {
-	w->voice->broken(b);
+	w->voice->broken(w, b);
 }
 
-void upstream_wire_whole(const struct upstream_wire *w, struct buf *b,
+void upstream_wire_whole(struct upstream_wire *w, struct buf *b,
     const char *text, size_t len, const char *finish, int64_t tokens)
 {
 	w->voice->whole(w, b, text, len, finish, tokens);

@@ -17,7 +17,8 @@ static const struct option_spec options[] = {
 	    .arg = "NAME",
 	    .fallback = "openai",
 	    .group = "Simulation",
-	    .help = "what it speaks: openai, ollama, gemini, anthropic" },
+	    .help = "what it speaks: openai, ollama, gemini, anthropic, "
+		    "responses" },
 	{ .name = "tokens",
 	    .kind = OPTION_INT,
 	    .arg = "N",
@@ -149,12 +150,16 @@ static const struct command command = {
 	.usage = "[options]",
 	.about =
 	    "Says where it listens, then serves until SIGTERM. Its answers "
-	    "say that they are a simulation.",
+	    "say that they are a simulation. In the dialect responses, what is "
+	    "asked for in the background goes on when nobody hears it, and "
+	    "can be taken up or cancelled; a connection that takes it up "
+	    "meets the same fault again, --after tokens later.",
 	.examples =
 	    "spool upstream --listen 127.0.0.1:9090\n"
 	    "spool upstream --rate 0 --fault cut --fault-share 0.1\n"
 	    "OPENAI_BASE_URL=http://127.0.0.1:9090/v1 spool serve\n"
-	    "spool upstream --dialect ollama --listen 127.0.0.1:11434\n",
+	    "spool upstream --dialect ollama --listen 127.0.0.1:11434\n"
+	    "spool upstream --dialect responses --fault cut --after 20\n",
 	.options = options,
 	.run = run,
 };

@@ -1,5 +1,6 @@
 // One question, asked of upstreams that speak differently: the answers do not.
-// Each upstream is defined by the variables that its own users set.
+// Each upstream is defined by the variables that its own users set, but for
+// the one that has none.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -8,13 +9,13 @@ import { after, before, test } from "node:test";
 import { command } from "./command.mjs";
 import { Service, Sim, ask, checkDense, tempDir } from "./service.mjs";
 
-const DIALECTS = ["openai", "ollama", "gemini", "anthropic"];
+const DIALECTS = ["openai", "ollama", "gemini", "anthropic", "responses"];
 const KEY = "key-of-the-upstream";
 const TOOLS = [{ type: "function", function: { name: "weather", parameters: { type: "object",
 	properties: { place: { type: "string" }, days: { type: "integer" } } } } }];
 
 const sims = {};
-let service, env, dir;
+let service, env, dir, config;
 
 before(async () => {
 	dir = tempDir();
@@ -28,7 +29,10 @@ before(async () => {
 		GEMINI_API_KEY: KEY, GEMINI_BASE_URL: sims.gemini.origin,
 		ANTHROPIC_API_KEY: KEY, ANTHROPIC_BASE_URL: sims.anthropic.origin, ANTHROPIC_MODEL: "sim",
 	};
-	service = await Service.start({ env, args: ["--first-token-timeout", "1500ms", "--idle-timeout", "1500ms"] });
+	// What goes on in the background is reattach.test.mjs's.
+	config = path.join(dir, "spool.ini");
+	fs.writeFileSync(config, `[upstream responses]\ndialect = responses\nbase_url = ${sims.responses.url}\nkey_file = ${path.join(dir, "key")}\nbackground = no\n`);
+	service = await Service.start({ env, args: ["--config", config, "--first-token-timeout", "1500ms", "--idle-timeout", "1500ms"] });
 });
 after(async () => {
 	await service?.stop();
@@ -208,6 +212,9 @@ const RAW = {
 	anthropic: { chat: "/v1/messages", models: "/v1/models", key: { "x-api-key": KEY },
 		ids: (m) => m.data.map((x) => x.id), message: (e) => e.error.message,
 		bad: { model: "sim", messages: [{ role: "user", content: "no max_tokens" }] } },
+	responses: { chat: "/v1/responses", models: "/v1/models", key: { Authorization: `Bearer ${KEY}` },
+		ids: (m) => m.data.map((x) => x.id), message: (e) => e.error.message,
+		bad: { model: "sim", input: "x", background: true, store: false } },
 };
 
 for (const [d, raw] of Object.entries(RAW))
@@ -261,7 +268,7 @@ test("what would change it is refused before anything is sent", async () => {
 });
 
 test("config show names them all, and no key", async () => {
-	const { code, out } = await command(["config", "show"], { env });
+	const { code, out } = await command(["config", "show", "--config", config], { env });
 
 	assert.equal(code, 0);
 	for (const d of DIALECTS) {
@@ -275,5 +282,5 @@ test("a dialect that is none is told with those that are", async () => {
 	const { code, err } = await command(["upstream", "--dialect", "soap"]);
 
 	assert.notEqual(code, 0);
-	assert.match(err, /"soap".*openai, ollama, gemini, anthropic/);
+	assert.match(err, /"soap".*openai, ollama, gemini, anthropic, responses/);
 });

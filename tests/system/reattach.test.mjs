@@ -6,10 +6,10 @@ import { after, before, test } from "node:test";
 import http from "node:http";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { Service, checkDense, tempDir, within } from "./service.mjs";
+import { Service, Sim, ask, checkDense, tempDir, within } from "./service.mjs";
 
-// OpenAI's Responses API as far as it matters here: what is created goes on by
-// itself, may be heard from any event on, and may be cancelled.
+// OpenAI's Responses API as far as the simulation cannot play it: it says what it
+// is told to, when it is told to, and forgets and falls ill on demand.
 class Responses {
 	static async start() {
 		const r = new Responses();
@@ -170,114 +170,164 @@ async function ended(service, id) {
 	return answer;
 }
 
+// The simulation instead: an execution of it, the simulation, and what it has to say.
+async function simulated(model, args = [], request = {}) {
+	const sim = await Sim.start(["--dialect", "responses", "--first-ms", "5"]);
+	const dir = tempDir();
+	const file = path.join(dir, "spool.ini");
+	const prompt = "Why is the sky blue?";
+	const whole = await ask(`${sim.url}/responses`, { body: { model: model.replace(/[?]/, "?rate=0&").replace(/&rate=[1-9]\d*/, "")
+		.replace(/^sim-[\w-]+/, "sim"), input: prompt } });
+
+	writeFileSync(file, `[upstream r]\ndialect = responses\nbase_url = ${sim.url}\n
+[retry]\nattempts = 2\nbase = 20ms\nmax = 200ms\n`);
+	const service = await Service.start({ dir, args: ["--config", file, ...args] });
+	const id = await service.execute({ prompt, model: `r/${model}`, ...request });
+	return { sim, service, id, text: whole.json.output[0].content[0].text,
+		// What was asked of it since.
+		stats: async () => {
+			const { requests, resumed, cancelled } = await sim.stats();
+
+			return { created: requests - 1, resumed, cancelled };
+		},
+		stop: async () => {
+			await service.stop();
+			await sim.stop();
+		} };
+}
+
+// As if nothing had been: one attempt, no reset, no error, the provider's usage.
+function checkWhole(got, text) {
+	assert.equal(got.status, "completed", JSON.stringify(got.metadata));
+	assert.equal(got.text, text);
+	assert.match(kinds(got), /^(text )+end$/);
+	assert.deepEqual([...new Set(got.chunks.map((c) => c.metadata.attempt ?? 1))], [1]);
+	assert.equal(got.metadata.attempts.length, 1);
+	assert.equal(got.metadata.attempts[0].status, "completed");
+	assert.equal(got.metadata.usage.output_tokens, got.chunks.length - 1);
+	assert.equal(got.metadata.usage_source, "provider");
+	assert.match(got.metadata.upstream_id, /^resp_/);
+}
+
 const kinds = (answer) => answer.chunks.map((c) => c.metadata.kind).join(" ");
 const tried = (answer) => answer.metadata.attempts.map((a) => `${a.target} ${a.error_code ?? a.status}`);
 
 test("an answer made in the background is one like any other", async () => {
-	const service = await serve();
-	const { id, answer } = await begun(service, ["one ", "two"]);
+	const { service, id, text, stats, stop } = await simulated("sim?tokens=30&rate=200");
 
-	assert.equal(answer.body.background, true);
-	assert.equal(answer.body.store, true);
-	assert.equal(answer.body.stream, true);
-	answer.finish();
-	const got = await ended(service, id);
-	assert.equal(got.text, "one two");
-	assert.equal(got.metadata.upstream_id, answer.id);
-	assert.equal(got.metadata.usage.total_tokens, 18);
-	await service.stop();
+	checkWhole(await ended(service, id), text);
+	assert.deepEqual(await stats(), { created: 1, resumed: 0, cancelled: 0 });
+	await stop();
 });
 
 for (const policy of ["fail", "restart", "continue"])
 	test(`after kill -9 the rest of the answer is heard (recover ${policy})`, async () => {
-		const service = await serve(["--recover", policy]);
-		const { id, answer } = await begun(service, ["eins ", "zwei ", "grün "]);
+		const { service, id, text, stats, stop } = await simulated("sim?tokens=80&rate=20", ["--recover", policy]);
 
+		await service.reach(id, 5);
 		await service.kill9();
-		answer.say("während ", "niemand ");
 		await service.launch();
-		await upstream.until(/GET .* after 3$/);
-		answer.say("zuhört ");
-		await service.reach(id, 6);
-		answer.say("😀");
-		answer.finish();
-		const got = await ended(service, id);
-
-		assert.equal(got.status, "completed");
-		assert.equal(got.text, "eins zwei grün während niemand zuhört 😀");
-		assert.equal(kinds(got), "text text text text text text text end", "no reset, no error");
-		assert.deepEqual(got.chunks.map((c) => c.metadata.attempt ?? 1), Array(8).fill(1));
-		assert.deepEqual(tried(got), ["r/m completed"]);
-		assert.equal(got.metadata.usage.total_tokens, 18);
-		assert.equal(got.metadata.usage_source, "provider");
-		assert.equal(got.metadata.upstream_id, answer.id);
-		assert.deepEqual(upstream.asked, ["POST /v1/responses", "GET /v1/responses/ID after 3"]);
-		await service.stop();
+		checkWhole(await ended(service, id), text);
+		assert.deepEqual(await stats(), { created: 1, resumed: 1, cancelled: 0 });
+		await stop();
 	});
 
-test("three kills in one answer, and one before its first word", async () => {
-	const service = await serve();
-	const { id, answer } = await begun(service, []);
+test("three kills in one answer are no attempts", async () => {
+	const { service, id, text, stats, stop } = await simulated("sim?tokens=120&rate=20");
 
-	// What was stored of it is its name alone.
-	await service.child.says(/./);
 	for (let i = 1; i <= 3; i++) {
-		answer.say(`word${i} `);
-		await service.reach(id, i);
+		const { total_chunks } = await service.page(id, { fromIndex: 1_000_000 });
+
+		await service.reach(id, total_chunks + 2);
 		await service.kill9();
 		await service.launch();
-		await upstream.until(/^GET/, i);
 	}
-	answer.finish();
 	const got = await ended(service, id);
-	assert.equal(got.text, "word1 word2 word3 ");
+	checkWhole(got, text);
 	assert.equal(got.page.attempt, 1);
-	assert.deepEqual(upstream.asked, ["POST /v1/responses", "GET /v1/responses/ID after 1",
-		"GET /v1/responses/ID after 2", "GET /v1/responses/ID after 3"]);
-	await service.stop();
+	const { created, resumed } = await stats();
+	assert.equal(created, 1);
+	assert.ok(resumed >= 1 && resumed <= 3, `${resumed} times`);
+	await stop();
 });
 
 test("a stop whose time is up leaves it to the next start", async () => {
-	const service = await serve(["--drain", "0s"]);
-	const { id, answer } = await begun(service, ["half "]);
+	const { service, id, text, stats, stop } = await simulated("sim?tokens=80&rate=20", ["--drain", "0s"]);
 
+	await service.reach(id, 3);
 	await service.stop();
-	answer.say("and half");
-	answer.finish();
 	await service.launch();
-	const got = await ended(service, id);
-	assert.equal(got.text, "half and half");
-	assert.equal(upstream.asked.some((a) => /cancel/.test(a)), false);
-	await service.stop();
+	checkWhole(await ended(service, id), text);
+	assert.deepEqual(await stats(), { created: 1, resumed: 1, cancelled: 0 });
+	await stop();
 });
 
-test("a cut connection is taken up again, and is no attempt", async () => {
-	const service = await serve();
-	const { id, answer } = await begun(service, ["a ", "b "]);
+for (const [fault, what] of [["cut", "a cut connection"], ["no-end", "an end that is none"], ["stall", "silence"]])
+	test(`${what} is taken up again, each time, and is no attempt`, async () => {
+		const { service, id, text, stats, stop } = await simulated(`sim-${fault}?tokens=23&after=5&rate=500`,
+			["--idle-timeout", "1s"]);
 
-	for (let i = 0; i < 6; i++) {
-		answer.cut();
-		await upstream.until(/^GET/, i + 1);
-		answer.say(`${i} `);
-		await service.reach(id, 3 + i);
-	}
-	answer.finish();
+		checkWhole(await ended(service, id), text);
+		const { created, resumed } = await stats();
+		assert.equal(created, 1);
+		assert.ok(resumed >= 4, `${resumed} times`);
+		await stop();
+	});
+
+test("an answer that says nothing, however often it is taken up, is lost", async () => {
+	const { service, id, stats, stop } = await simulated("sim-cut?tokens=20&after=0&rate=500", [],
+		{ on_interrupt: "fail" });
 	const got = await ended(service, id);
-	assert.equal(got.text, "a b 0 1 2 3 4 5 ");
-	assert.deepEqual(tried(got), ["r/m completed"]);
-	assert.equal(upstream.asked.filter((a) => /^POST/.test(a)).length, 1);
-	await service.stop();
+
+	assert.equal(got.status, "failed");
+	assert.equal(got.metadata.error.code, "truncated");
+	assert.equal((await stats()).resumed > 0, true);
+	await stop();
 });
 
-test("silence is taken up again, too", async () => {
-	const service = await serve(["--idle-timeout", "1s"]);
-	const { id, answer } = await begun(service, ["a "]);
+test("a cancel reaches the upstream, which would go on", async () => {
+	const { sim, service, id, stats, stop } = await simulated("sim?tokens=5000&rate=50");
 
-	await upstream.until(/^GET .* after 1$/);
-	answer.say("b");
-	answer.finish();
-	assert.equal((await ended(service, id)).text, "a b");
-	await service.stop();
+	await service.reach(id, 3);
+	await service.ask(`/v1/executions/${id}/cancel`, { method: "POST" });
+	const got = await ended(service, id);
+	assert.equal(got.status, "cancelled");
+	for (let i = 0; (await stats()).cancelled === 0; i++)
+		assert.ok(i < 2000, "the upstream is told");
+	const kept = await ask(`${sim.url}/responses/${got.metadata.upstream_id}`);
+	assert.equal(kept.json.status, "cancelled");
+	assert.equal(kept.json.usage, null);
+	await stop();
+});
+
+test("the simulation tells an answer from any event on, and says how it stands", async () => {
+	const { sim, stop } = await simulated("sim");
+	const body = { model: "sim?tokens=6&rate=0", input: "x", background: true, stream: true, reasoning: { effort: "low" } };
+	const events = (await ask(`${sim.url}/responses`, { body })).text.split("\n\n").slice(0, -1);
+	const first = JSON.parse(events[0].split("data: ")[1]);
+	const url = `${sim.url}/responses/${first.response.id}`;
+
+	assert.equal(first.type, "response.created");
+	assert.equal(first.response.background, true);
+	events.forEach((event, i) => assert.equal(JSON.parse(event.split("data: ")[1]).sequence_number, i));
+	assert.match(events.at(-1), /^event: response.completed\n/);
+	assert.deepEqual((await ask(`${url}?stream=true`)).text.split("\n\n").slice(0, -1), events);
+	for (let i = 0; i < events.length; i++)
+		assert.deepEqual((await ask(`${url}?stream=true&starting_after=${i}`)).text.split("\n\n").slice(0, -1),
+			events.slice(i + 1));
+	const { response } = JSON.parse(events.at(-1).split("data: ")[1]);
+	assert.deepEqual((await ask(url)).json, response);
+	assert.deepEqual((await ask(`${url}/cancel`, { method: "POST" })).json, response, "too late");
+
+	const slow = (await ask(`${sim.url}/responses`, { body: { ...body, stream: false, model: "sim?first_ms=600000" } })).json;
+	assert.equal(slow.status, "in_progress");
+	assert.equal((await ask(`${sim.url}/responses/${slow.id}/cancel`, { method: "POST" })).json.status, "cancelled");
+	const failed = (await ask(`${sim.url}/responses`, { body: { ...body, stream: false, model: "sim-error?rate=0&first_ms=0" } })).json;
+	assert.equal(failed.status, "failed");
+	assert.equal(failed.error.code, "server_error");
+	assert.equal((await ask(`${sim.url}/responses/resp_none`)).status, 404);
+	assert.equal((await ask(`${url}?stream=true&starting_after=x`)).status, 400);
+	await stop();
 });
 
 test("what is not kept any more is lost, and the policy says what follows", async () => {
@@ -324,18 +374,6 @@ test("an upstream that is ill for a moment is asked again for the rest", async (
 	const got = await ended(service, id);
 	assert.equal(got.text, "a b");
 	assert.deepEqual(tried(got), ["r/m completed"]);
-	await service.stop();
-});
-
-test("a cancel reaches the upstream, which would go on", async () => {
-	const service = await serve();
-	const { id } = await begun(service, ["half"]);
-
-	await service.ask(`/v1/executions/${id}/cancel`, { method: "POST" });
-	const got = await ended(service, id);
-	assert.equal(got.status, "cancelled");
-	assert.equal(got.text, "half");
-	await upstream.until(/^POST .*ID\/cancel$/);
 	await service.stop();
 });
 
