@@ -143,7 +143,7 @@ static void answer(struct call *call, const struct id *id)
 
 	front_openai_name(call, id);
 	if (r->stream)
-		front_record_ask(call, id, on_record);
+		front_record_ask(call, id, on_record, NULL);
 	else
 		whole_start(call, id);
 }

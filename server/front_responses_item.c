@@ -210,5 +210,5 @@ void front_responses_input(struct call *call)
 		return;
 	}
 	in->ascending = strcmp(order, "asc") == 0;
-	front_record_ask(call, &id, on_record);
+	front_record_ask(call, &id, on_record, NULL);
 }
