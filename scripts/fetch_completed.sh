@@ -30,7 +30,7 @@ get() {
 		shift
 	done
 	code=$(printf 'header = "Authorization: Bearer %s"\n' "${SPOOL_KEY:-}" |
-	    curl --config - --silent --show-error --get --retry 8 --retry-connrefused --max-time 120 \
+	    curl --config - --silent --show-error --get --retry 8 --retry-max-time 30 --retry-connrefused --max-time 120 \
 	        --output "$out" --write-out '%{http_code}' "$@" "$url$path") || exit 1
 	case $code in
 	200) ;;
