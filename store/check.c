@@ -145,6 +145,9 @@ static void found(struct check *c, enum check_kind kind, const struct id *id,
 		c->phase = PHASE_DONE;
 	} else {
 		err_why(&f.what, "%s", what);
+		/* SQLite says several things in several lines. */
+		for (char *at = f.what.text; (at = strchr(at, '\n'));)
+			*at = ' ';
 		if (id != NULL && !id_equal(id, &none)) {
 			f.has_id = true;
 			f.id = *id;

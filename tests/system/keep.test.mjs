@@ -98,6 +98,29 @@ test("check: each damage is named with its execution and how to mend it", async 
 	assert.match(text.output, /2 findings/);
 });
 
+test("check: what SQLite says in several lines is a finding of one", async () => {
+	const service = await Service.start({ demo: true });
+
+	await some(service, 1);
+	await service.stop();
+	execFileSync("python3", ["-c",
+		"import sqlite3, sys\n" +
+		"db = sqlite3.connect(sys.argv[1])\n" +
+		"root = db.execute(\"SELECT rootpage FROM sqlite_master WHERE name = 'audit'\").fetchone()[0]\n" +
+		"size = db.execute('PRAGMA page_size').fetchone()[0]\n" +
+		"db.close()\n" +
+		"with open(sys.argv[1], 'r+b') as f:\n" +
+		"    f.seek((root - 1) * size)\n" +
+		"    f.write(b'\\xff' * size)\n", service.db]);
+	const { code, output } = await check(service);
+	const found = lines(output).filter((l) => l.finding).map((l) => l.finding.what);
+
+	assert.equal(code, 1, output);
+	assert.match(found[0], /in database main .+ page/i);
+	for (const what of found)
+		assert.doesNotMatch(what, /\n/);
+});
+
 test("check: damage is found while a server has the store", async () => {
 	const service = await Service.start({ demo: true });
 	const ids = await some(service, 2);
