@@ -31,6 +31,8 @@
 #define REST_MS 250
 /* With mail waiting, pack or clean only after this many commits. */
 #define COMMITS_A_PACK 8
+/* One that is larger counts as several. */
+#define BYTES_A_COMMIT ((size_t)1 << 20)
 #define COMMITS_A_CLEAN 8
 /* … and after this many it is its turn, whatever else there is to put off. */
 #define COMMITS_TO_STARVE 64
@@ -209,7 +211,7 @@ static enum err commit_some(struct writer *w)
 	struct store *store = w->store;
 	const struct engine *engine = store->engine;
 	bool begun = false;
-	size_t n = 0;
+	size_t n = 0, bytes = 0;
 	int64_t from;
 	enum err rc;
 
@@ -239,12 +241,12 @@ static enum err commit_some(struct writer *w)
 		log_info("writer", "room again", "backlog=%zu",
 		    writer_backlog(store));
 	w->told = false;
-	w->since_pack++;
 	w->since_clean++;
 	w->untidy_bytes += COMMIT_BYTES;
 	for (; n > 0; n--) {
 		struct write *x = shift(w);
 
+		bytes += x->mail.bytes;
 		w->untidy_bytes += x->kind == WRITE_BATCH ? 0 : x->mail.bytes;
 		if (x->result == OK)
 			writer_settle(w, x);
@@ -257,6 +259,7 @@ static enum err commit_some(struct writer *w)
 		if (x != NULL)
 			answer(w, x);
 	}
+	w->since_pack += 1 + (unsigned)(bytes / BYTES_A_COMMIT);
 	return OK;
 }
 

@@ -80,7 +80,7 @@ struct writer {
 	struct mail *imports, **imports_tail;
 	bool import_unclean;	 /* segments may be there to be dropped */
 	int64_t import_after_ms; /* after a failure: not before this */
-	unsigned since_import;	 /* commits since the last turn */
+	unsigned since_import;	 /* commits since the last turn, by weight */
 
 	/* Deleting: see writer_clean.c. */
 	struct mail *prunes, **prunes_tail; /* and deletes, oldest first */

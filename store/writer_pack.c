@@ -222,6 +222,21 @@ static void advance(struct writer *w, const struct turn *t)
 	w->untidy_bytes += t->written;
 }
 
+/* Of the logs that one turn may take. */
+static size_t waiting_bytes(const struct writer *w)
+{
+	struct tail_log *l;
+	size_t bytes = 0, n = 0;
+
+	TAILQ_FOREACH(l, &w->packing, queue_link)
+	{
+		if (n++ == TURN_LOGS)
+			break;
+		bytes += chunklog_bytes_from(&l->log, l->packed);
+	}
+	return bytes;
+}
+
 enum err writer_pack_turn(struct writer *w)
 {
 	struct store *store = w->store;
@@ -239,10 +254,9 @@ enum err writer_pack_turn(struct writer *w)
 		writer_pack_want(w, l);
 	if (crowded(w))
 		thin_out(w, budget);
-	l = TAILQ_FIRST(&w->packing);
-	/* A log that grows faster than it is packed must not win. */
-	if (l != NULL && chunklog_bytes_from(&l->log, l->packed) / 2 > budget)
-		budget = chunklog_bytes_from(&l->log, l->packed) / 2;
+	/* Logs that grow faster than they are packed must not win. */
+	if (waiting_bytes(w) / 2 > budget)
+		budget = waiting_bytes(w) / 2;
 
 	rc = engine->begin(store->db);
 	if (rc != OK)

@@ -294,6 +294,19 @@ test("large streams are read in pages that fit together", async () => {
 	assert.ok(pages >= 5);
 });
 
+test("large appends to many streams are packed as fast as they come: memory is bounded", async () => {
+	const part = "0123456789abcdef".repeat(65536);
+
+	await each(150, 6, async (i) => {
+		await put(`many/${i}`);
+		assert.equal((await post(`many/${i}`, part)).status, 204);
+	});
+	const { bytes } = (await service.ask("/v1/status")).json.memory;
+
+	assert.ok(bytes < 60 << 20, `${bytes} bytes in memory`);
+	await each(150, 6, (i) => service.ask(`/v1/stream/many/${i}`, { method: "DELETE" }));
+});
+
 // --- the life of a stream ---
 
 test("who reads a stream live learns that it was deleted, or has expired", async () => {
