@@ -303,6 +303,12 @@ void call_upgrade(struct call *call, const char *protocol)
 	http_upgrade(call->x, protocol, on_bytes, on_ready);
 }
 
+void call_on_drain(struct call *call, void (*f)(struct call *call))
+{
+	call->on_drain = f;
+	http_on_drain(call->x, on_drain);
+}
+
 void call_upgrade_end(struct call *call)
 {
 	http_upgrade_close(part(call));

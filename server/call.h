@@ -127,6 +127,12 @@ void call_cut(struct call *call);
 void call_upgrade(struct call *call, const char *protocol);
 void call_upgrade_end(struct call *call);
 
+/*
+ * Be told, by on_drain, that the server is about to stop: for what would wait
+ * longer than that. An upgraded call is told anyway.
+ */
+void call_on_drain(struct call *call, void (*on_drain)(struct call *call));
+
 /* --- what requests say --- */
 
 /* The call's owner filter: NULL for admin. */

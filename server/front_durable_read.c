@@ -479,6 +479,21 @@ static void look_at_execution(struct reading *r, const char *text)
 	look(r);
 }
 
+/*
+ * The server stops: whoever waits goes on where it is, elsewhere or later. An
+ * execution's readers are told its end.
+ */
+static void drained(struct call *call)
+{
+	struct reading *r = call->state;
+
+	if (r->form == WRITE_STREAM_EXECUTION)
+		return;
+	r->until_ms = 0;
+	if (r->reader.timer)
+		reader_read(&r->reader, READER_NOW, 0);
+}
+
 /* --- what is asked --- */
 
 /* ERR_INPUT, answered. */
@@ -580,6 +595,8 @@ void front_durable_read(struct call *call)
 		return;
 	read_cursor(call, r);
 	r->until_ms = clock_mono_ms() + wait_ms;
+	if (r->mode != MODE_ONCE)
+		call_on_drain(call, drained);
 	if (r->mode == MODE_EVENTS)
 		r->reader.q.max_bytes = EVENTS_PAGE_BYTES;
 	if (strncmp(name, DURABLE_EXECUTIONS, n) == 0)

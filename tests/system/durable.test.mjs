@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -292,6 +293,32 @@ test("large streams are read in pages that fit together", async () => {
 	}
 	assert.equal(text, [...Array(40).keys()].map((n) => `${n}${part}`).join(""));
 	assert.ok(pages >= 5);
+});
+
+test("who waits for a stream is answered when the server stops", async () => {
+	const own = await Service.start({ demo: true });
+	const read = (query) => own.ask(`/v1/stream/waits?${query}`);
+
+	await own.ask("/v1/stream/waits", { method: "PUT", body: "x", headers: { "Content-Type": "text/plain" } });
+	const told = new Promise((done, fail) => {
+		http.get(`${own.url}/v1/stream/waits?offset=-1&live=sse`,
+			{ headers: { Authorization: `Bearer ${ADMIN_KEY}` }, agent: false }, (res) => {
+				const whole = new Promise((end, cut) => res.on("end", end).on("error", cut));
+
+				res.once("data", () => done({ whole })).resume();
+			}).on("error", fail);
+	});
+	const { whole } = await told;
+	const poll = read("offset=now&live=long-poll");
+
+	while ((await own.ask("/v1/status")).json.memory.waiters < 2)
+		;
+	const stopped = own.stop();
+	const answer = await poll;
+	assert.equal(answer.status, 204);
+	assert.equal(next(answer), "0000000000000000_0000000000000001");
+	await whole;
+	assert.equal((await stopped).code, 0);
 });
 
 test("large appends to many streams are packed as fast as they come: memory is bounded", async () => {
