@@ -14,6 +14,7 @@ static void upstream_fini(struct config_upstream *u)
 	if (u->key)
 		digest_wipe(u->key, strlen(u->key));
 	free(u->key);
+	config_header_forget(u);
 	free(u->name);
 	free(u->dialect);
 	free(u->base_url);

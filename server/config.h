@@ -4,7 +4,7 @@
  *
  * The file: [server], [store], [worker], [retry] and [log] hold the keys of the
  * option table; each [upstream NAME] holds dialect, base_url, model, any_model,
- * prefill, background and one of key, key_file, key_env; each [model NAME] holds targets,
+ * prefill, background, any number of header lines and one of key, key_file, key_env; each [model NAME] holds targets,
  * which are asked in that order; each [retain NAME] holds age, bytes or count,
  * and owner, status, payload_only. Comments are lines that begin with '#' or ';', and what
  * follows " ;". Anything unknown is an error with its line.
@@ -46,6 +46,8 @@ struct config_upstream {
 	char *model;	/* NULL: the caller names one */
 	char *prefill;	/* "no", "yes", "trimmed", "vllm"; NULL: "no" */
 	char *prices;	/* "none", or whose; NULL: those it lists */
+	/* "Name: value\n" lines; NULL: none; wiped when freed */
+	char *headers;
 	bool is_openai;
 	bool any_model, any_model_said;
 	bool foreground; /* background = no */
@@ -138,5 +140,9 @@ void config_fini(struct config *c);
  * when neither an upstream nor --demo is there.
  */
 MUST_CHECK enum err config_can_answer(const struct config *c, struct why *why);
+
+/* Call ${take} with the name of each header that ${u} is sent. */
+void config_header_names(const struct config_upstream *u,
+    void (*take)(const char *name, void *arg), void *arg);
 
 #endif

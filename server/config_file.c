@@ -22,7 +22,7 @@ static const char *const named[] = { "upstream", "model", "retain" };
 #define N_NAMED (sizeof(named) / sizeof(named[0]))
 static const char *const upstream_keys[] = { "dialect", "base_url", "key",
 	"key_file", "key_env", "model", "any_model", "prefill", "prices",
-	"background" };
+	"background", "header" };
 #define N_UPSTREAM_KEYS (sizeof(upstream_keys) / sizeof(upstream_keys[0]))
 
 struct reading {
@@ -247,6 +247,8 @@ static enum err upstream_line(struct config_upstream *u, const char *key,
 		return upstream_any_model(u, value, why);
 	if (strcmp(key, "background") == 0)
 		return upstream_background(u, value, why);
+	if (strcmp(key, "header") == 0)
+		return config_header_add(u, value, why);
 	to = strcmp(key, "dialect") == 0    ? &u->dialect
 	     : strcmp(key, "base_url") == 0 ? &u->base_url
 	     : strcmp(key, "model") == 0    ? &u->model

@@ -30,6 +30,15 @@ MUST_CHECK enum err config_upstream_add(struct config *c, const char *name,
 MUST_CHECK enum err config_upstream_check(
     struct config_upstream *u, struct why *why);
 
+/*
+ * Take "Name: value" to be sent to ${u}. Fails: ERR_INPUT, and ${why} names the
+ * header; ERR_NOMEM.
+ */
+MUST_CHECK enum err config_header_add(
+    struct config_upstream *u, const char *line, struct why *why);
+/* Wipe and free them. */
+void config_header_forget(struct config_upstream *u);
+
 /* As their namesakes, for [model NAME]. */
 MUST_CHECK enum err config_model_add(
     struct config *c, const char *name, const char *where, struct why *why);

@@ -168,11 +168,15 @@ static enum err build(
 	return a->err;
 }
 
-/* Was all of it written? */
-static enum err check_written(const struct dialect_request *r, struct why *why)
+/* Add what the operator wants to be sent; was all of it written? */
+static enum err finish(const struct dialect_target *target,
+    struct dialect_request *r, struct why *why)
 {
-	enum err url = buf_state(&r->url), body = buf_state(&r->body);
-	enum err headers = buf_state(&r->headers);
+	enum err url = buf_state(&r->url), body = buf_state(&r->body), headers;
+
+	if (target->headers != NULL)
+		buf_puts(&r->headers, target->headers);
+	headers = buf_state(&r->headers);
 
 	if (url == ERR_LIMIT || body == ERR_LIMIT || headers == ERR_LIMIT) {
 		err_why(why, "the request, its URL or its key is too long");
@@ -208,7 +212,7 @@ enum err dialect_build(const struct dialect *d, const char *request, size_t len,
 	if (err == OK)
 		err = build(d, root, &ask);
 	if (err == OK)
-		err = check_written(&out, why);
+		err = finish(target, &out, why);
 	if (err == OK) {
 		dialect_request_fini(ret);
 		*ret = out;
@@ -235,7 +239,7 @@ enum err dialect_build_models(const struct dialect *d,
 		err = ask.err;
 	}
 	if (err == OK)
-		err = check_written(&out, why);
+		err = finish(target, &out, why);
 	if (err == OK) {
 		dialect_request_fini(ret);
 		*ret = out;
@@ -257,7 +261,7 @@ static enum err ask_of(bool ask(const struct dialect_target *target,
 	dialect_request_init(&out);
 	if (ask != NULL && check_target(target, &why) == OK &&
 	    ask(target, token, &out))
-		err = check_written(&out, &why);
+		err = finish(target, &out, &why);
 	if (err == OK) {
 		dialect_request_fini(ret);
 		*ret = out;

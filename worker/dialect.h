@@ -186,6 +186,8 @@ struct dialect_target {
 	const char *base_url; /* without a slash at the end */
 	const char *model;    /* as the upstream calls it */
 	const char *key;      /* NULL: none */
+	/* "Name: value\n" lines to send as they are; NULL: none */
+	const char *headers;
 	/* openai.com itself wants max_completion_tokens, most others max_tokens */
 	bool is_openai;
 	/* answers may go on without us, and be kept for that */

@@ -165,8 +165,9 @@ static void ask(struct page *p)
 {
 	const struct upstream_entry *e =
 	    upstreams_at(p->lister->o.upstreams, p->i);
-	struct dialect_target target = { .base_url = e->base_url,
-		.key = e->key };
+	struct dialect_target target = {
+		.base_url = e->base_url, .key = e->key, .headers = e->headers
+	};
 	struct dialect_request request;
 	struct why why = { "" };
 	enum err rc;

@@ -154,6 +154,7 @@ bool run_attach_build(struct run *r, struct dialect_request *ret)
 	const struct upstream_entry *u = r->target.upstream;
 	struct dialect_target t = { .base_url = u->base_url,
 		.model = r->target.model,
+		.headers = u->headers,
 		.is_openai = u->is_openai };
 
 	r->attaching = false;
@@ -179,6 +180,7 @@ bool run_farewell(struct run *r, struct dialect_request *ret)
 		return false;
 	t = (struct dialect_target){ .base_url = u->base_url,
 		.model = r->target.model,
+		.headers = u->headers,
 		.key = r->key,
 		.is_openai = u->is_openai };
 	if (dialect_abandon(u->dialect, &t, r->token.data, ret) != OK)

@@ -48,6 +48,7 @@ static enum err build(
 	struct dialect_target t = { .base_url = u->base_url,
 		.model = r->target.model,
 		.key = r->key,
+		.headers = u->headers,
 		.is_openai = u->is_openai,
 		.background = u->background };
 	const char *request = e->request == NULL ? "" : e->request;

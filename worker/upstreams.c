@@ -144,6 +144,7 @@ static enum err add(struct upstreams *u, const struct worker_upstream *in,
 {
 	const char *wrong = fault(u, in);
 	struct upstream_entry *e = &u->entry[u->n];
+	struct why detail = { "" };
 	size_t len;
 
 	if (wrong != NULL) {
@@ -154,6 +155,11 @@ static enum err add(struct upstreams *u, const struct worker_upstream *in,
 	wrong = url_fault(in->base_url);
 	if (wrong != NULL) {
 		err_why(why, "upstream \"%s\": its URL %s", in->name, wrong);
+		return ERR_INPUT;
+	}
+	if (in->headers != NULL &&
+	    worker_headers_check(in->headers, &detail) != OK) {
+		err_why(why, "upstream \"%s\": %s", in->name, detail.text);
 		return ERR_INPUT;
 	}
 	u->n++; /* from here upstreams_free() sees it */
@@ -169,7 +175,7 @@ static enum err add(struct upstreams *u, const struct worker_upstream *in,
 	circuit_init(e->circuit, limits);
 	if (!copy(&e->name, in->name) || !copy(&e->base_url, in->base_url) ||
 	    !copy(&e->key, in->key) || !copy(&e->model, in->model) ||
-	    !copy(&e->prices, in->prices))
+	    !copy(&e->prices, in->prices) || !copy(&e->headers, in->headers))
 		return ERR_NOMEM;
 	e->key_variable = key_variable(e->base_url);
 	len = strlen(e->base_url);
@@ -236,6 +242,9 @@ void upstreams_free(struct upstreams *u)
 		if (e->key != NULL)
 			digest_wipe(e->key, strlen(e->key));
 		free(e->key);
+		if (e->headers != NULL)
+			digest_wipe(e->headers, strlen(e->headers));
+		free(e->headers);
 		free(e->name);
 		free(e->base_url);
 		free(e->model);

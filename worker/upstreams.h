@@ -29,7 +29,8 @@ struct upstream_entry {
 	bool background; /* its answers may go on without us */
 	bool any_model;	 /* its models have slashes in their names */
 	enum prefill prefill;
-	char *prices; /* whose prices are its own; NULL: those it lists */
+	char *headers; /* "Name: value\n" lines; NULL: none */
+	char *prices;  /* whose prices are its own; NULL: those it lists */
 	/* The usual name of its key; NULL: it may do without one. A literal. */
 	const char *key_variable;
 	struct circuit *circuit;

@@ -29,6 +29,16 @@ struct worker;
 /* The dialects that there are, NULL-terminated: "openai" … Thread: any. */
 const char *const *worker_dialects(void);
 
+#define WORKER_MAX_HEADERS 16
+#define WORKER_MAX_HEADER_BYTES 4096 /* all of an upstream's */
+
+/*
+ * May ${lines}, "Name: value\n" each, be sent to an upstream besides what is
+ * sent anyway? Fails: ERR_INPUT, and ${why} names the header, never a value.
+ * Thread: any.
+ */
+MUST_CHECK enum err worker_headers_check(const char *lines, struct why *why);
+
 /* One upstream, as configured. Strings are copied by worker_start(). */
 struct worker_upstream {
 	const char *name;     /* [a-z0-9_-]+ */
@@ -57,6 +67,9 @@ struct worker_upstream {
 	 * NULL: those it lists itself.
 	 */
 	const char *prices;
+	/* Sent with each request, as worker_headers_check() takes it; NULL:
+	 * none. Never logged. */
+	const char *headers;
 };
 
 /* A name and the targets it means, the first to be asked first. Copied. */

@@ -62,6 +62,16 @@ static void put_section(const struct cmd *c, const char *section)
 		putchar('\n');
 }
 
+/* Its value may be a secret. */
+static void put_header(const char *name, void *arg)
+{
+	char text[256];
+
+	(void)arg;
+	snprintf(text, sizeof(text), "%s: (set)", name);
+	put("header", text, NULL);
+}
+
 static void put_upstreams(const struct cmd *c, const struct config *config)
 {
 	bool origin = option_bool(c->options, "origin");
@@ -84,6 +94,7 @@ static void put_upstreams(const struct cmd *c, const struct config *config)
 			put("prices", u->prices, NULL);
 		if (u->foreground)
 			put("background", "no", NULL);
+		config_header_names(u, put_header, NULL);
 		putchar('\n');
 	}
 }
@@ -158,6 +169,11 @@ static json_t *retains_json(const struct config *config)
 	return all;
 }
 
+static void add_name(const char *name, void *arg)
+{
+	json_array_append_new(arg, json_string(name));
+}
+
 static void show_json(const struct cmd *c, const struct config *config)
 {
 	json_t *all = json_object(), *upstreams = json_array(),
@@ -177,14 +193,18 @@ static void show_json(const struct cmd *c, const struct config *config)
 	}
 	for (size_t i = 0; i < config->n_upstreams; i++) {
 		const struct config_upstream *u = &config->upstreams[i];
+		json_t *headers = json_array();
 
+		config_header_names(u, add_name, headers);
 		json_array_append_new(upstreams,
-		    json_pack("{s:s, s:s, s:s, s:b, s:s?, s:b, s:s, s:b, s:s}",
+		    json_pack(
+			"{s:s, s:s, s:s, s:b, s:s?, s:b, s:s, s:b, s:o, s:s}",
 			"name", u->name, "dialect", u->dialect, "base_url",
 			u->base_url, "key", u->key != NULL, "model", u->model,
 			"any_model", u->any_model, "prefill",
 			u->prefill ? u->prefill : "no", "background",
-			!u->foreground, "origin", u->where));
+			!u->foreground, "headers", headers, "origin",
+			u->where));
 	}
 	for (size_t i = 0; i < config->n_models; i++) {
 		const struct config_model *m = &config->models[i];

@@ -135,6 +135,7 @@ static enum err start_worker(struct serving *s, struct why *why)
 			.any_model = c->upstreams[i].any_model,
 			.prefill = c->upstreams[i].prefill,
 			.prices = c->upstreams[i].prices,
+			.headers = c->upstreams[i].headers,
 			.foreground = c->upstreams[i].foreground,
 		};
 	for (size_t i = 0; i < c->n_models; i++)
