@@ -180,6 +180,7 @@ static CURLcode set_options(struct fetch *f, const char *url)
 	} while (0)
 	SET(PROTOCOLS_STR, "http,https");
 	SET(URL, url);
+	/* HTTP/2 would not bear pauses: see README.md */
 	SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(NOSIGNAL, 1L);
 	SET(QUICK_EXIT, 1L); /* or a removal waits for getaddrinfo() */

@@ -6,6 +6,7 @@
 #include "server/cmd/client_reach.h"
 #include "server/cmd/cmd.h"
 #include "server/cmd/doctor.h"
+#include "server/cmd/holder.h"
 #include "server/cmd/output.h"
 #include "server/config.h"
 #include "server/http.h"
@@ -47,6 +48,57 @@ static void look_at_upstreams(struct doctor *d, const struct config *c)
 			    "routes and firewalls",
 			    "%s: %s", u->base_url, why.text);
 	}
+}
+
+/* How an upstream has answered the server that runs. */
+static void tell_circuit(struct doctor *d, const json_t *upstream)
+{
+	const char *state = client_member(upstream, "state");
+	long long failures =
+	    json_integer_value(json_object_get(upstream, "failures"));
+	long long rests_ms =
+	    json_integer_value(json_object_get(upstream, "rests_ms"));
+	char what[128];
+
+	snprintf(what, sizeof(what), "circuit %.100s",
+	    client_member(upstream, "name"));
+	if (strcmp(state, "well") == 0)
+		doctor_say(d, DOCTOR_OK, what, NULL, "closed");
+	else if (strcmp(state, "rests") == 0)
+		doctor_say(d, DOCTOR_WARN, what,
+		    "see what the upstream says of itself; it is asked again "
+		    "by itself",
+		    "%lld failures in a row, rests for %lld ms more", failures,
+		    rests_ms);
+	else
+		doctor_say(d, DOCTOR_WARN, what,
+		    "wait: one request sees whether it answers again",
+		    "%lld failures in a row, is being tried", failures);
+}
+
+/* Where the server of this store can be asked: what it has met. */
+static void look_at_server(struct doctor *d, const struct option_set *options)
+{
+	const struct client_call call = { .method = CLIENT_GET,
+		.path = "/v1/status" };
+	struct client *client = NULL;
+	struct why why = { "" };
+	json_t *answer = NULL;
+	const json_t *upstream;
+	enum err err;
+	size_t i;
+
+	err = client_open(options, &client, &why);
+	if (!err)
+		err = holder_check(client, options, &why);
+	if (!err)
+		err = client_call(client, &call, &answer, &why);
+	/* None runs, or it is another's: nothing to say. */
+	if (!err)
+		json_array_foreach(json_object_get(answer, "upstreams"), i,
+		    upstream) tell_circuit(d, upstream);
+	json_decref(answer);
+	client_close(client);
 }
 
 /* For HEALTHCHECK: does the server answer? */
@@ -109,6 +161,7 @@ static enum cmd_exit run(struct cmd *c)
 	    err ? 0 : config.disk_reserve_bytes);
 	if (!err)
 		look_at_upstreams(&d, &config);
+	look_at_server(&d, c->options);
 	config_fini(&config);
 	if (!output_json())
 		printf("%zu ok, %zu to look at, %zu to mend\n", d.n[DOCTOR_OK],
@@ -135,6 +188,8 @@ static const struct command command = {
 	    "Takes what serve takes, and says of each thing whether it is fine "
 	    "(ok), to be looked at (warn) or to be mended (fail), and how. It "
 	    "changes nothing; upstreams are only connected to, nothing is sent. "
+	    "Where the server can be asked (SPOOL_URL, SPOOL_KEY of an "
+	    "administrator), it says which of them it lets rest. "
 	    "spool check looks into the store itself.\n\n"
 	    "The exit code is 1 when something is to be mended, else 0.",
 	.examples = "spool doctor --config /etc/spool/spool.ini\n"

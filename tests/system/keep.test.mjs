@@ -185,6 +185,33 @@ test("doctor: a healthy place is all ok, alone and while a server runs", async (
 	await sim.stop();
 });
 
+test("doctor: a server that runs says which upstreams it lets rest", async () => {
+	const dir = tempDir();
+	const config = path.join(dir, "spool.ini");
+	const sim = await Sim.start(["--fault", "status", "--status", "500"]);
+
+	writeFileSync(config, `[upstream ill]\nbase_url = ${sim.url}\nmodel = sim
+[upstream other]\nbase_url = ${sim.url}\nmodel = sim
+[retry]\nattempts = 1\ncircuit_failures = 2\ncircuit_cooldown = 1h\n`);
+	const service = await Service.start({ args: ["--config", config] });
+	const env = { SPOOL_URL: service.url, SPOOL_KEY: service.key };
+
+	const circuit = (output, name) => lines(output).find((l) => l.check === `circuit ${name}`);
+	assert.equal(circuit((await doctor(service, ["--config", config], env)).output, "ill").state, "ok");
+	for (let i = 0; i < 2; i++)
+		await service.finish(await service.execute("x"));
+	const { code, output } = await doctor(service, ["--config", config], env);
+	assert.equal(code, 0, output);
+	assert.equal(circuit(output, "ill").state, "warn");
+	assert.match(circuit(output, "ill").detail, /^2 failures in a row, rests for \d+ ms/);
+	assert.equal(circuit(output, "other").state, "ok");
+	const denied = await doctor(service, ["--config", config], { ...env, SPOOL_KEY: "not-a-key-of-this-server" });
+	assert.equal(circuit(denied.output, "ill"), undefined);
+	await service.stop();
+	assert.equal(circuit((await doctor(service, ["--config", config], env)).output, "ill"), undefined);
+	await sim.stop();
+});
+
 test("doctor: what is wrong is named with how to mend it", async () => {
 	const service = await Service.start({ demo: true });
 
