@@ -805,6 +805,48 @@ static void the_stats_are_served(void **state)
 	upstream_stop(u);
 }
 
+static void what_goes_on_in_the_background_is_told_from_any_event(void **state)
+{
+	struct upstream_options o;
+	struct upstream *u = NULL;
+	struct why why = { "" };
+	struct upstream_stats s;
+	char path[128];
+	const char *id;
+	char *a, *b;
+
+	(void)state;
+	upstream_defaults(&o);
+	o.rate = 0;
+	o.first_ms = 0;
+	o.dialect = "responses";
+	assert_int_equal(upstream_start(&o, &u, &why), OK);
+	a = fetch(u, "POST", "/v1/responses", "",
+	    "{\"model\":\"sim?tokens=3\",\"input\":\"x\",\"stream\":true,"
+	    "\"background\":true}");
+	assert_int_equal(status_of(a), 200);
+	id = strstr(a, "resp_");
+	assert_non_null(id);
+	snprintf(path, sizeof(path),
+	    "/v1/responses/%.41s?stream=true&starting_after=4", id);
+	b = fetch(u, "GET", path, "", NULL);
+	assert_int_equal(status_of(b), 200);
+	assert_null(strstr(b, "\"sequence_number\":4,"));
+	assert_non_null(strstr(b, "\"sequence_number\":5,"));
+	assert_non_null(strstr(b, "event: response.completed"));
+	free(b);
+	snprintf(path, sizeof(path), "/v1/responses/%.41s/cancel", id);
+	b = fetch(u, "POST", path, "", "{}");
+	assert_non_null(strstr(b, "\"status\":\"completed\""));
+	upstream_stats(u, &s);
+	assert_int_equal(s.requests, 1);
+	assert_int_equal(s.resumed, 1);
+	assert_int_equal(s.cancelled, 1);
+	free(b);
+	free(a);
+	upstream_stop(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -834,6 +876,8 @@ int main(void)
 		cmocka_unit_test(it_can_be_stopped_while_it_talks),
 		cmocka_unit_test(wrong_options_are_named),
 		cmocka_unit_test(the_stats_are_served),
+		cmocka_unit_test(
+		    what_goes_on_in_the_background_is_told_from_any_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
